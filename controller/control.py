@@ -1,0 +1,319 @@
+"""The control process: from the store and the hosts' facts, through view and compiler, to the switches.
+
+Everything that happens is turned into puts on one list; one turn of the loop takes them all, compiles, and hands each
+bridge its plan. Nothing in a turn waits; each bridge sends in a task of its own.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from apps.contract import PacketIn as Punt
+from controller.compile.desired import Desired
+from controller.compile.ledger import Entry, UnitKey
+from controller.compile.tags import HostTags
+from controller.model import Control as ControlRow
+from controller.model import Host, Network, Port, Record, Subnet
+from controller.observe.metrics import ControlMetrics
+from controller.reconcile.bridge import Bridge
+from controller.reconcile.claims import Claims
+from controller.reconcile.facts import FactWriter
+from controller.reconcile.status import PortStatus
+from controller.southbound.channel import Channel, PacketIn
+from controller.southbound.host import HostFacts, HostListener, HostSession
+from controller.southbound.openflow import OpenFlowListener
+from controller.store.store import Change, Insert, Patch, Store
+from controller.view.network import (
+    BINDING,
+    HOST,
+    LOCATION,
+    NETWORK,
+    PORT,
+    SUBNET,
+    Peer,
+)
+from controller.view.source import Rows
+from controller.view.view import Put
+from flows.actions import Output
+from flows.fields import PORT_CONTROLLER
+from flows.wire import action_bytes
+
+log = structlog.get_logger()
+
+BRIDGES = ("br-int", "br-tun")
+"""The bridges with flows of ours."""
+UNCLAIMED = 30.0
+"""Seconds that a switch may wait for its host to say whose it is."""
+KINDS: dict[type[Record], Rows[Any, Any]] = {Network: NETWORK, Subnet: SUBNET, Port: PORT}
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Where control listens. Addresses are HOST:PORT; port 0 takes a free one."""
+
+    openflow: str = "127.0.0.1:6653"
+    ovsdb: str = "127.0.0.1:6640"
+    advertise: str | None = None
+    """The controller's address as hosts reach it, where that is not the one that they dialled."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def stamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Control:
+    """One per process. ``now`` and ``new_id`` are passed in so that tests decide them."""
+
+    def __init__(
+        self,
+        store: Store,
+        options: Options,
+        now: Callable[[], datetime] = utc_now,
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self.store, self._now, self._new_id = store, now, new_id
+        self.desired = Desired()
+        self.view, self.compiler = self.desired.view, self.desired.compiler
+        self.facts = FactWriter(store, new_id)
+        self.bridges: dict[tuple[str, str], Bridge] = {}
+        self.sessions: dict[str, HostSession] = {}
+        self.failed: dict[UnitKey, str] = {}
+        """Units that raised or clashed, with the reason."""
+        self.status = PortStatus(self.view, self.facts, self._bridges_of, self.failed)
+        self.metrics = ControlMetrics(self)
+        self.version = 0
+        self._puts: list[Put] = []
+        self._turn_due = False
+        self._claims = Claims()
+        self._ready: set[str] = set()
+        self._newly_ready: set[str] = set()
+        self._alive: dict[str, bool] = {}
+        self._serving: dict[Channel, str] = {}
+        self._unclaimed: dict[int, Channel] = {}
+        self._hosts = HostListener(options.ovsdb, openflow_port=0, advertise=options.advertise, on_facts=self._on_facts)
+        self._switches = OpenFlowListener(
+            options.openflow, on_channel=self._on_channel, on_packet_in=self._on_packet_in
+        )
+
+    # ---- life
+    async def start(self) -> None:
+        """The store's contents are compiled before the first host is heard."""
+        await self.store.start()
+        for port, facts in (await self.facts.start()).items():
+            if facts.host_id:
+                self._put(BINDING, port, self._claims.claim(port, facts.host_id, 0))
+        for host in self.store.rows(Host).values():
+            self._put(HOST, host.name, Peer(host.tunnel_ip))
+            self._alive[host.name] = host.alive
+            self._note_alive(host.name)
+        for kind, rows in KINDS.items():
+            for id, row in self.store.rows(kind).items():
+                self._put(rows, id, row)
+        self.store.subscribe(self._on_store)
+        self._turn()
+        await self._switches.start()
+        self._hosts.openflow_port = self._switches.port
+        await self._hosts.start()
+
+    async def announce(self, endpoint: str) -> None:
+        """Tell the api processes where operators' questions are answered."""
+        values = {"endpoint": endpoint, "started_at": stamp(self._now())}
+        known = next(iter(self.store.rows(ControlRow)), None)
+        if known is None:
+            await self.store.commit(Insert(ControlRow(id=self._new_id(), **values)))
+        else:
+            await self.store.commit(Patch(ControlRow, known, values))
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The OpenFlow and OVSDB ports listened on."""
+        return self._switches.port, self._hosts.port
+
+    async def close(self) -> None:
+        await self._hosts.close()
+        await self._switches.close()
+        await asyncio.gather(*(bridge.close() for bridge in self.bridges.values()))
+        await self.facts.close()
+        await self.store.close()
+
+    # ---- one way in
+    def _put(self, kind: Rows[Any, Any], key: Hashable, value: object) -> None:
+        self._puts.append((kind, key, value))
+        if not self._turn_due:
+            self._turn_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Compile all that has come in and hand out the plans."""
+        self._turn_due = False
+        puts, self._puts = self._puts, []
+        with self.metrics.compile_seconds.time():
+            turn = self.desired.turn(puts)
+        outcome = turn.outcome
+        for host in turn.retagged:
+            self._keep_tags(host)
+        self.version += 1
+        for unit in outcome.ran:
+            self.failed.pop(unit, None)
+        self.failed |= outcome.failed
+        for host, plan in outcome.plans.items():
+            for bridge in self._bridges_of(host):
+                bridge.add(plan, self.version)
+        self.status.watch((str(key) for source, key in turn.changed if source in (PORT, BINDING, LOCATION)), self.version)
+        for host in self._newly_ready:
+            for bridge in self._bridges_of(host):
+                bridge.allow()
+        self._newly_ready.clear()
+        self.status.settle_all()
+
+    def _keep_tags(self, host: str) -> None:
+        """Bring the host's own record of its tags up to date."""
+        if (session := self.sessions.get(host)) is not None and session.facts is not None:
+            wanted = {tag: network for network, tag in self.desired.tags[host].by_network.items()}
+            kept = session.facts.tags
+            changes = {tag: wanted.get(tag) for tag in wanted.keys() | kept.keys() if wanted.get(tag) != kept.get(tag)}
+            if changes:
+                session.set_tags(changes)
+
+    # ---- what comes from the store
+    def _on_store(self, changes: list[Change]) -> None:
+        for change in changes:
+            if (rows := KINDS.get(change.kind)) is not None:
+                self._put(rows, change.id, change.new)
+            elif isinstance(change.old, Host) and change.new is None:
+                self._forget_host(change.old.name)
+
+    def _forget_host(self, name: str) -> None:
+        """An operator has removed its row. One that is still connected says again what it is."""
+        if name in self.sessions:
+            self._describe(self.sessions[name])
+            return
+        self._put(HOST, name, None)
+        for port in self._claims.on(name):
+            self._put(BINDING, port, self._claims.release(port, name))
+
+    # ---- what comes from hosts
+    def _on_facts(self, session: HostSession, old: HostFacts | None, new: HostFacts | None) -> None:
+        """A host has joined (old None), changed, or gone (new None)."""
+        if new is None:
+            if old is not None and self.sessions.get(old.name) is session:
+                del self.sessions[old.name]
+                self._ready.discard(old.name)
+                self._note_alive(old.name)
+            return
+        name = new.name
+        self.sessions[name] = session
+        if old is None or _description(old) != _description(new):
+            self._describe(session)
+        if new.ready:
+            if name not in self._ready:
+                self._ready.add(name)
+                self._newly_ready.add(name)
+                for put in self.desired.joined(name, HostTags(new.tags)):
+                    self._put(*put)
+                # What it had when it was last heard of, be it by an earlier process.
+                before = self._claims.on(name)
+                self._put(HOST, name, Peer(new.tunnel_ip))
+            else:
+                before = set(old.interfaces) if old is not None else set()
+            for port in before - new.interfaces.keys():
+                self._put(BINDING, port, self._claims.release(port, name))
+            for port, ofport in new.interfaces.items():
+                if old is None or old.interfaces.get(port) != ofport or port not in before:
+                    self._put(BINDING, port, self._claims.claim(port, name, ofport))
+        for bridge, datapath_id in new.bridges.items():
+            if (channel := self._unclaimed.pop(datapath_id, None)) is not None:
+                self._serve(name, bridge, channel)
+        self._note_alive(name)
+
+    def _describe(self, session: HostSession) -> None:
+        if (facts := session.facts) is not None:
+            self._put(HOST, facts.name, Peer(facts.tunnel_ip))
+            self.facts.host(facts.name, **_description(facts), joined_at=stamp(self._now()))
+
+    def _note_alive(self, host: str) -> None:
+        bridges = self._bridges_of(host)
+        alive = host in self.sessions and len(bridges) == len(BRIDGES) and all(b.adopted for b in bridges)
+        if self._alive.get(host, False) != alive:
+            self._alive[host] = alive
+            self.facts.host(host, alive=alive, seen_at=stamp(self._now()))
+            log.info("host is served" if alive else "host is away", host=host)
+
+    # ---- what comes from switches
+    def _on_channel(self, channel: Channel) -> None:
+        for host, session in self.sessions.items():
+            for bridge, datapath_id in session.facts.bridges.items() if session.facts is not None else ():
+                if datapath_id == channel.datapath_id:
+                    self._serve(host, bridge, channel)
+                    return
+        self._unclaimed[channel.datapath_id] = channel
+        asyncio.get_running_loop().call_later(UNCLAIMED, self._refuse, channel)
+
+    def _refuse(self, channel: Channel) -> None:
+        if self._unclaimed.get(channel.datapath_id) is channel:
+            del self._unclaimed[channel.datapath_id]
+            log.warning(
+                "switch refused: no host that has joined says that this datapath id is its own",
+                datapath_id=f"{channel.datapath_id:016x}",
+                peer=channel.peer,
+            )
+            channel.close("no host that has joined says that this datapath id is its own")
+
+    def _bridges_of(self, host: str) -> list[Bridge]:
+        """Made when the host has first joined; before that, none."""
+        if host in self.desired.tags and (host, BRIDGES[0]) not in self.bridges:
+            for name in BRIDGES:
+                self.bridges[host, name] = Bridge(
+                    host, name, partial(self._wanted, host, name), partial(self._settled, host)
+                )
+        return [self.bridges[host, name] for name in BRIDGES if (host, name) in self.bridges]
+
+    def _wanted(self, host: str, bridge: str) -> Iterator[Entry]:
+        return (e for e in self.compiler.desired(host) if e.bridge == bridge)
+
+    def _settled(self, host: str) -> None:
+        self._note_alive(host)
+        self.status.settle(host)
+
+    def _serve(self, host: str, name: str, channel: Channel) -> None:
+        bridge = next((bridge for bridge in self._bridges_of(host) if bridge.name == name), None)
+        if bridge is None:
+            # Its host has not said all yet; it claims the channel when it has.
+            self._unclaimed[channel.datapath_id] = channel
+            return
+        self._serving[channel] = host
+        bridge.connect(channel)
+        channel.closed.add_done_callback(lambda _: self._gone(bridge, channel))
+
+    def _gone(self, bridge: Bridge, channel: Channel) -> None:
+        self._serving.pop(channel, None)
+        bridge.disconnect(channel)
+
+    def _on_packet_in(self, channel: Channel, packet: PacketIn) -> None:
+        app = self.compiler.apps.get(packet.cookie >> 56)
+        host = self._serving.get(channel)
+        if app is None or app.answer is None or host is None:
+            self.metrics.punts.labels("none", "dropped").inc()
+            return
+        try:
+            for out in app.answer(Punt(host, packet.in_port, packet.registers, packet.data), self.view):
+                channel.packet_out(PORT_CONTROLLER, out.data, action_bytes(Output(out.port)))
+            self.metrics.punts.labels(app.name, "done").inc()
+        except Exception:
+            # Costs this packet only.
+            self.metrics.punts.labels(app.name, "failed").inc()
+            log.exception("packet could not be answered", app=app.name, host=host, in_port=packet.in_port)
+
+
+def _description(facts: HostFacts) -> dict[str, Any]:
+    """What the store keeps of a host."""
+    return {name: getattr(facts, name) for name in ("hostname", "tunnel_ip", "version", "bridge_mappings", "problem")}

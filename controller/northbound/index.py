@@ -1,0 +1,140 @@
+"""What the rows of the store do not say at a glance: who holds what, kept up to date as they change."""
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
+
+from controller.model import Network, Pool, Port, Record, Subnet
+from controller.store.store import Change, Store
+
+IP, MAC, VNI = "ip", "mac", "vni"
+"""First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""
+
+
+class Index:
+    """Who holds which address, MAC address and VNI, and what is on a network.
+
+    `taken` holds what requests of this process have chosen and not yet stored, so that two of them never choose the
+    same: (IP, subnet id, number), (MAC, network id, mac) and (VNI, number).
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.networks = store.rows(Network)
+        self.subnets = store.rows(Subnet)
+        self.ports = store.rows(Port)
+        self.ports_of: dict[str, set[str]] = {}
+        self.macs: dict[tuple[str, str], str] = {}
+        self.vnis: dict[int, str] = {}
+        self.held: dict[str, dict[int, str]] = {}
+        """Subnet id -> address as a number -> port id."""
+        self.taken: set[Hashable] = set()
+        self.generation = 0
+        """Goes up with each transaction seen."""
+        self._subnets_of: dict[str, dict[str, Subnet]] = {}
+        self._ordered: dict[str, tuple[Subnet, ...]] = {}
+        self._cursor: dict[str, int] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        for rows in (self.networks, self.subnets, self.ports):
+            for row in rows.values():
+                self._add(row)
+        store.subscribe(self._changed)
+
+    def subnets_of(self, network_id: str) -> tuple[Subnet, ...]:
+        """The network's subnets, oldest first."""
+        if network_id not in self._ordered:
+            found = self._subnets_of.get(network_id, {}).values()
+            self._ordered[network_id] = tuple(sorted(found, key=lambda subnet: (subnet.created_at, subnet.id)))
+        return self._ordered[network_id]
+
+    def free_address(self, subnet: Subnet, *, anywhere: bool) -> int | None:
+        """An address of the subnet's pools that nobody holds, or None. Upwards from the last one given, so that an
+        address rests before it is given again; `anywhere` starts at random, for when another process goes the same way.
+        """
+        spans = pool_spans(subnet.allocation_pools)
+        if not spans:
+            return None
+        first = random.randint(*random.choice(spans)) if anywhere else self._cursor.get(subnet.id, spans[0][0])
+        ahead = [(max(low, first), high) for low, high in spans if high >= first]
+        behind = [(low, min(high, first - 1)) for low, high in spans if low < first]
+        held = self.held.get(subnet.id, {})
+        for low, high in ahead + behind:
+            number = low
+            while number <= high:
+                if number not in held and (IP, subnet.id, number) not in self.taken:
+                    self._cursor[subnet.id] = number + 1
+                    return number
+                number += 1
+        return None
+
+    async def moved(self, since: int, timeout: float) -> bool:
+        """Wait until `generation` is past `since`; False when `timeout` (s) went by first."""
+        if self.generation != since:
+            return True
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await asyncio.wait_for(waiter, timeout)
+        except TimeoutError:
+            self._waiting.remove(waiter)
+            return False
+        return True
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        # All that went first: what one row gives up another may take in the same transaction.
+        for change in changes:
+            if change.old is not None:
+                self._drop(change.old)
+        for change in changes:
+            if change.new is not None:
+                self._add(change.new)
+        self.generation += 1
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _add(self, row: Record) -> None:
+        if isinstance(row, Port):
+            self.ports_of.setdefault(row.network_id, set()).add(row.id)
+            self.macs[row.network_id, row.mac_address] = row.id
+            for fixed in row.fixed_ips:
+                self.held.setdefault(fixed.subnet_id, {})[number(fixed.ip_address)] = row.id
+        elif isinstance(row, Subnet):
+            self._subnets_of.setdefault(row.network_id, {})[row.id] = row
+            self._ordered.pop(row.network_id, None)
+        elif isinstance(row, Network):
+            self.vnis[row.vni] = row.id
+
+    def _drop(self, row: Record) -> None:
+        if isinstance(row, Port):
+            self.ports_of.get(row.network_id, set()).discard(row.id)
+            self.macs.pop((row.network_id, row.mac_address), None)
+            for fixed in row.fixed_ips:
+                self.held.get(fixed.subnet_id, {}).pop(number(fixed.ip_address), None)
+        elif isinstance(row, Subnet):
+            self._subnets_of.get(row.network_id, {}).pop(row.id, None)
+            self._ordered.pop(row.network_id, None)
+            if row.id not in self.subnets:
+                self._cursor.pop(row.id, None)
+                self.held.pop(row.id, None)
+        elif isinstance(row, Network):
+            self.vnis.pop(row.vni, None)
+            if row.id not in self.networks:
+                for index in (self.ports_of, self._subnets_of, self._ordered):
+                    index.pop(row.id, None)
+
+
+def number(address: str) -> int:
+    return int(ipaddress.ip_address(address))
+
+
+@lru_cache(maxsize=4096)
+def pool_spans(pools: tuple[Pool, ...]) -> tuple[tuple[int, int], ...]:
+    """(first, last) numbers of the pools, ascending."""
+    return tuple(sorted((number(pool.start), number(pool.end)) for pool in pools))
+
+
+def in_spans(spans: Iterable[tuple[int, int]], value: int) -> bool:
+    return any(low <= value <= high for low, high in spans)

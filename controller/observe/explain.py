@@ -1,0 +1,106 @@
+"""Live flows, each with the name of its table, its app, and the intent that wants it."""
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from controller.compile.ledger import Entry
+from controller.view.network import LOCATION, NETWORK, PORT
+from controller.view.source import Source
+from flows.flow import Flow
+from flows.tables import BY_NUMBER
+from flows.text import named, unknown_flow
+
+if TYPE_CHECKING:
+    from controller.control import Control
+
+
+class ExplainedFlow(msgspec.Struct, frozen=True):
+    """One installed flow."""
+
+    host: str
+    bridge: str
+    table: str
+    priority: int
+    packets: int
+    bytes: int
+    app: str
+    """"" where nobody wants the flow."""
+    intent: str
+    """What wants it: ``port 6a… (web-1)``, ``network …``, ``host …``, or "" for a flow of every bridge."""
+    flow: str
+    cookie: str
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What to show; "" is everything. Networks and ports by id or name, hosts by system-id or host name."""
+
+    host: str = ""
+    bridge: str = ""
+    network: str = ""
+    port: str = ""
+
+
+async def explain(control: "Control", wanted: Filter) -> list[ExplainedFlow]:
+    """Asks the switches that the filter names. A host that does not answer in time raises TimeoutError."""
+    networks = _ids(control, NETWORK, wanted.network)
+    ports = _ids(control, PORT, wanted.port)
+    rows: list[ExplainedFlow] = []
+    for (host, name), bridge in sorted(control.bridges.items()):
+        session = control.sessions.get(host)
+        names = {host, session.facts.hostname if session is not None and session.facts is not None else host}
+        if (wanted.host and wanted.host not in names) or wanted.bridge not in ("", name) or bridge.channel is None:
+            continue
+        entries = {e.cookie: e for e in control.compiler.desired(host) if isinstance(e.item, Flow)}
+        for installed in sorted(await bridge.channel.flows(), key=lambda flow: (flow.table, -flow.priority)):
+            e = entries.get(installed.cookie)
+            if ports is not None and not (e and e.unit[1] in ports):
+                continue
+            if networks is not None and not (e and _network(control, e) in networks):
+                continue
+            table = BY_NUMBER.get((name, installed.table))
+            rows.append(
+                ExplainedFlow(
+                    host=host,
+                    bridge=name,
+                    table=table.name if table else str(installed.table),
+                    priority=installed.priority,
+                    packets=installed.packets,
+                    bytes=installed.octets,
+                    app=control.compiler.app_of(e.unit).name if e else "",
+                    intent=intent(control, control.compiler.sources[e.unit[0]], e.unit[1]) if e else "nobody",
+                    flow=named(e.item) if e and isinstance(e.item, Flow) else unknown_flow(installed.raw),
+                    cookie=f"{installed.cookie:016x}",
+                )
+            )
+    return rows
+
+
+def intent(control: "Control", source: Source, key: Hashable) -> str:
+    """A unit's key in words: what kind of thing it is, its id, and its name where it has one."""
+    kinds: dict[str, Any] = {"location": PORT, "port": PORT, "network": NETWORK, "hosts of network": NETWORK}
+    if source.name == "always":
+        return ""
+    if (kind := kinds.get(source.name)) is not None:
+        row = control.view.row(kind, key)
+        label = "port" if kind is PORT else "network"
+        return f"{label} {key}" + (f" ({row.name})" if row is not None and row.name else "")
+    if isinstance(key, tuple):
+        return f"network {key[1]} on {key[0]}"
+    return f"{source.name} {key}"
+
+
+def _ids(control: "Control", kind: Any, wanted: str) -> set[str] | None:
+    if not wanted:
+        return None
+    return {id for id, row in control.view.all(kind).items() if wanted in (id, row.name)}
+
+
+def _network(control: "Control", e: Entry) -> str:
+    """The network that a unit is about."""
+    key = e.unit[1]
+    if isinstance(key, tuple):
+        return str(key[1])
+    where = control.view.row(LOCATION, str(key))
+    return where.network_id if where is not None else str(key)

@@ -1,0 +1,68 @@
+"""Whether a port is served: ACTIVE once its own host has confirmed its flows, ERROR where one was refused."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from controller.compile.ledger import UnitKey
+from controller.model.port import ACTIVE, DOWN, ERROR
+from controller.reconcile.bridge import Bridge
+from controller.reconcile.facts import FactWriter, PortFacts
+from controller.view.network import BINDING, LOCATION, PORT
+from controller.view.view import View
+
+
+class PortStatus:
+    """``bridges`` gives the bridges of a host that must confirm; empty: it is not there."""
+
+    def __init__(
+        self,
+        view: View,
+        facts: FactWriter,
+        bridges: Callable[[str], Sequence[Bridge]],
+        failed: Mapping[UnitKey, str],
+    ) -> None:
+        self._view, self._facts, self._bridges, self._failed = view, facts, bridges, failed
+        self._waiting: dict[str, dict[str, int]] = defaultdict(dict)
+        """Host -> port -> the version that its flows came with."""
+        self._host_of: dict[str, str] = {}
+        self._faulty: dict[str, set[str]] = defaultdict(set)
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def watch(self, ports: Iterable[str], version: int) -> None:
+        """These have come, moved, changed place or gone, in the batch of this version."""
+        for port in ports:
+            if (host := self._host_of.pop(port, None)) is not None:
+                self._waiting[host].pop(port, None)
+                self._faulty[host].discard(port)
+            where, binding = self._view.row(LOCATION, port), self._view.row(BINDING, port)
+            if self._view.row(PORT, port) is None:
+                self._facts.forget(port)
+            elif where is None:
+                self._facts.port(port, PortFacts(binding.host if binding else "", DOWN))
+            elif where.ofport:
+                self._host_of[port] = where.host
+                self._waiting[where.host][port] = version
+
+    def settle(self, host: str) -> None:
+        """Say what has been confirmed on this host since."""
+        bridges = self._bridges(host)
+        waiting = self._waiting.get(host, {})
+        faults = {str(key): text for bridge in bridges for (_, key), text in bridge.faults.items()}
+        faults |= {str(key): text for (_, key), text in self._failed.items()}
+        faulty = {port for port in faults if self._host_of.get(port) == host}
+        done = {
+            port for port, version in waiting.items() if bridges and all(bridge.settled(version) for bridge in bridges)
+        }
+        turned = (faulty ^ self._faulty.get(host, set())) - waiting.keys()
+        for port in done | turned:
+            waiting.pop(port, None)
+            fault = faults.get(port, "")
+            self._facts.port(port, PortFacts(host, ERROR if fault else ACTIVE, fault))
+        self._faulty[host] = faulty
+
+    def settle_all(self) -> None:
+        for host in [host for host, waiting in self._waiting.items() if waiting]:
+            self.settle(host)

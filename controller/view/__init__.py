@@ -1,0 +1,1 @@
+"""The network as records and facts, with recorded reads."""

@@ -1,0 +1,179 @@
+"""A host of the lab: a namespace with an ovsdb-server and an ovs-vswitchd of its own, as a hypervisor has them.
+
+What its operator has set up before it joins: br-phy holds the network card, and the host's address is on br-phy's
+local port, because the userspace data path reads its tunnels' routes and neighbours there. One address serves for the
+controller and for tunnels. Everything else is the controller's work.
+"""
+
+import signal
+import subprocess
+from functools import cached_property
+from pathlib import Path
+
+from ovsdbapp.backend.ovs_idl.connection import Connection, OvsdbIdl
+from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl as OpenVSwitch
+
+from tests.hosts import process
+from tests.hosts.namespace import ip, run, settings
+
+UNDERLAY_MTU = 1600
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+DAEMONS = ("ovs-vswitchd", "ovsdb-server")
+
+
+class Host:
+    def __init__(self, name: str, namespace: str, directory: Path, address: str) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.directory = directory
+        self.address = address
+        self.socket = f"unix:{directory}/db.sock"
+
+    def create(self) -> None:
+        """The host as it is before it joins: started, on the underlay, nothing of Tunbridge in it."""
+        self.directory.mkdir()
+        settings(self.namespace, {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"})
+        ip(["link set lo up", f"link set eth-u mtu {UNDERLAY_MTU}", "link set eth-u up"], self.namespace)
+        run(["ovsdb-tool", "create", f"{self.directory}/conf.db", SCHEMA])
+        self._start_daemons()
+        with self.ovsdb.transaction(check_error=True) as change:
+            change.add(self.ovsdb.db_set("Open_vSwitch", ".", ("external_ids", {"hostname": self.name})))
+            change.add(self.ovsdb.add_br("br-phy", datapath_type="netdev"))
+            change.add(self.ovsdb.db_set("Bridge", "br-phy", ("fail_mode", "standalone")))
+            change.add(self.ovsdb.add_port("br-phy", "eth-u"))
+        self._address()
+
+    def start(self) -> None:
+        """After ``crash``: the daemons again, with the database as it was."""
+        self._start_daemons()
+        self._address()
+
+    def _start_daemons(self) -> None:
+        folder = self.directory
+        for name in ("ovsdb.ctl", "vswitchd.ctl", "db.sock"):
+            (folder / name).unlink(missing_ok=True)
+        common = ["-vconsole:off", "--detach", "--no-chdir"]
+        self._daemon(
+            "ovsdb-server",
+            f"{folder}/conf.db",
+            f"--remote=p{self.socket}",
+            "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+            f"--unixctl={folder}/ovsdb.ctl",
+            *common,
+        )
+        run(["ovs-vsctl", "--no-syslog", f"--db={self.socket}", "--no-wait", "init"])
+        self._daemon("ovs-vswitchd", self.socket, "--disable-system", f"--unixctl={folder}/vswitchd.ctl", *common)
+
+    def _daemon(self, name: str, *arguments: str) -> None:
+        """Returns when the daemon serves (``--detach``)."""
+        folder = self.directory
+        places = [f"{key}={folder}" for key in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")]
+        files = [f"--pidfile={folder}/{name}.pid", f"--log-file={folder}/{name}.log"]
+        run(["env", *places, name, *arguments, *files], namespace=self.namespace)
+
+    def _address(self) -> None:
+        """br-phy's local port is as old as the vswitchd."""
+        lines = [f"link set br-phy mtu {UNDERLAY_MTU}", "link set br-phy up", f"addr add {self.address}/24 dev br-phy"]
+        ip(lines, self.namespace)
+
+    def crash(self, *daemons: str) -> None:
+        """kill -9 of both daemons, or of those named."""
+        pids = [self.pid(name) for name in daemons or DAEMONS]
+        for pid in pids:
+            process.send(pid, signal.SIGKILL)
+        process.wait_gone(pids, 5.0)
+
+    def pid(self, daemon: str) -> int:
+        pid = process.read_pid(self.directory / f"{daemon}.pid")
+        if pid is None or not process.is_ours(pid, self.directory):
+            raise LookupError(f"{daemon} of {self.name} is not running")
+        return pid
+
+    @cached_property
+    def ovsdb(self) -> OpenVSwitch:
+        # ovsdbapp keeps one connection a class, so each host has a class.
+        own = type(f"OpenVSwitch_{self.name}", (OpenVSwitch,), {"_ovsdb_connection": None})
+        return own(Connection(OvsdbIdl.from_server(self.socket, "Open_vSwitch"), timeout=20))
+
+    def close(self) -> None:
+        if "ovsdb" in self.__dict__:
+            self.ovsdb.ovsdb_connection.stop()
+
+    def join(self, controller: str) -> None:
+        """All that an operator does on a host. ``controller`` is ADDRESS:PORT."""
+        self.vsctl("set-manager", f"tcp:{controller}")
+
+    def plug(self, tap: str, port_id: str, mac: str) -> None:
+        """What nova and libvirt do when a virtual machine starts here."""
+        self.wait_bridge("br-int")
+        ids = [f"external_ids:iface-id={port_id}", f'external_ids:attached-mac="{mac}"']
+        self.vsctl("--no-wait", "--", "add-port", "br-int", tap, "--", "set", "Interface", tap, *ids)
+
+    def unplug(self, tap: str) -> None:
+        self.vsctl("--no-wait", "del-port", "br-int", tap)
+
+    def wait_bridge(self, name: str, timeout: int = 15) -> None:
+        """Until the bridge stands in the host's database (the controller creates br-int after the host has joined)."""
+        self.vsctl("wait-until", "Bridge", name, timeout=timeout)
+
+    def vsctl(self, *arguments: str, timeout: int = 15) -> str:
+        return run(["ovs-vsctl", "--no-syslog", f"--db={self.socket}", f"--timeout={timeout}", *arguments])
+
+    def appctl(self, *arguments: str) -> str:
+        return run(["ovs-appctl", "-t", f"{self.directory}/vswitchd.ctl", *arguments])
+
+    def ofctl(self, command: str, bridge: str, *arguments: str, text: str | None = None) -> str:
+        there = f"unix:{self.directory}/{bridge}.mgmt"
+        return run(["ovs-ofctl", "-O", "OpenFlow15", command, there, *arguments], text=text)
+
+    def ofport(self, tap: str) -> int:
+        answer = self.ovsdb.db_get("Interface", tap, "ofport").execute(check_error=True)
+        return int(answer) if isinstance(answer, int) else 0
+
+    def flows(self, bridge: str) -> dict[str, "InstalledFlow"]:
+        """By table, priority, match and actions, in ovs-ofctl's words."""
+        found = (InstalledFlow.parse(line) for line in self.ofctl("dump-flows", bridge).splitlines())
+        return {flow.text: flow for flow in found if flow}
+
+    def log_tail(self, daemon: str = "ovs-vswitchd", lines: int = 20) -> str:
+        log = self.directory / f"{daemon}.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class InstalledFlow:
+    """One line of ``ovs-ofctl dump-flows``."""
+
+    def __init__(self, text: str, cookie: int, seconds: float, packets: int) -> None:
+        self.text = text
+        self.cookie = cookie
+        self.seconds = seconds
+        """Since it was installed: a flow that was rewritten is young."""
+        self.packets = packets
+
+    @classmethod
+    def parse(cls, line: str) -> "InstalledFlow | None":
+        parts = line.strip().split(", ")
+        if not parts[0].startswith("cookie="):
+            return None
+        # cookie=0x…, duration=…s, table=…, n_packets=…, n_bytes=…, [idle_age=…,] priority=…,match actions=…
+        values = dict(part.split("=", 1) for part in parts[:-1])
+        text = f"table={values['table']} {parts[-1]}"
+        return cls(text, int(values["cookie"], 16), float(values["duration"].rstrip("s")), int(values["n_packets"]))
+
+
+def route_pings(hosts: list[Host]) -> None:
+    """Each host asks for each other's address, so that tunnels find their neighbours known.
+
+    The userspace data path drops the packet that makes it ask; in a test that packet would count.
+    """
+    asking = [
+        subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{one.namespace}", "ping", "-nq", "-c1", "-W2", other.address],
+            stdout=subprocess.DEVNULL,
+        )
+        for one in hosts
+        for other in hosts
+        if one is not other
+    ]
+    for ping in asking:
+        ping.wait(5.0)

@@ -1,0 +1,310 @@
+"""A virtual machine of the lab: a namespace whose eth0 is a veth into its host, with the port's MAC."""
+
+import os
+import re
+import select
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.hosts import frame, process
+from tests.hosts.host import Host
+from tests.hosts.lease import Lease, next_lease
+from tests.hosts.namespace import entering, ip, open_socket, run, settings
+
+LEASE_SCRIPT = Path(__file__).with_name("lease.sh")
+OPTIONS = ("subnet", "router", "dns", "hostname", "domain", "broadcast", "lease", "mtu", "staticroutes")
+
+
+@dataclass(frozen=True)
+class Ping:
+    sent: int
+    received: int
+    ms: float | None
+    """Mean round trip; None where nothing came back."""
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+    @classmethod
+    def parse(cls, text: str) -> "Ping":
+        counts = re.search(r"(\d+) packets transmitted, (\d+) (?:packets )?received", text)
+        if not counts:
+            raise ValueError(f"ping said: {text}")
+        times = re.search(r"rtt min/avg/max/\w+ = [\d.]+/([\d.]+)/", text)
+        return cls(int(counts[1]), int(counts[2]), float(times[1]) if times else None)
+
+
+class Vm:
+    def __init__(self, name: str, namespace: str, host: Host, port_id: str, mac: str, directory: Path) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.host = host
+        self.port_id = port_id
+        self.mac = mac
+        self.directory = directory
+        self.tap = f"tap{port_id[:11]}"
+        self.lease: Lease | None = None
+        self._client: subprocess.Popen[bytes] | None = None
+        self._lines: process.Lines | None = None
+
+    def create(self, mtu: int) -> None:
+        """The namespace exists; make the cable and plug it."""
+        ip(
+            [
+                f"link add {self.tap} netns {self.host.namespace} mtu {mtu} type veth"
+                f" peer name eth0 netns {self.namespace} mtu {mtu} address {self.mac}"
+            ]
+        )
+        # Nobody else can hold our addresses, so there is no duplicate to detect; and addresses come from the test.
+        settings(self.namespace, {"ipv6/conf/eth0/accept_dad": "0", "ipv6/conf/eth0/accept_ra": "0"})
+        # The userspace data path reads frames whose checksum the card was to fill in: ping works, TCP does not.
+        run(["ethtool", "-K", "eth0", "tx", "off"], namespace=self.namespace)
+        ip(["link set lo up", "link set eth0 up"], self.namespace)
+        self._tap_up()
+        self.host.plug(self.tap, self.port_id, self.mac)
+
+    def _tap_up(self) -> None:
+        # The host's kernel has nothing to say on a tap.
+        settings(self.host.namespace, {f"ipv6/conf/{self.tap}/disable_ipv6": "1"})
+        ip([f"link set {self.tap} up"], self.host.namespace)
+
+    def destroy(self) -> None:
+        self._stop_client()
+        self.host.unplug(self.tap)
+        ip([f"netns del {self.namespace}"])
+
+    def move(self, host: Host) -> None:
+        """Live migration: it keeps running while its cable goes to another host."""
+        self.host.unplug(self.tap)
+        ip([f"link set {self.tap} netns {host.namespace}"], self.host.namespace)
+        self.host = host
+        self._tap_up()
+        host.plug(self.tap, self.port_id, self.mac)
+
+    def give(self, *addresses: str) -> None:
+        """Static addresses, each with its prefix length."""
+        ip([f"addr add {one} dev eth0{' nodad' if ':' in one else ''}" for one in addresses], self.namespace)
+
+    def take(self, *addresses: str) -> None:
+        ip([f"addr del {one} dev eth0" for one in addresses], self.namespace)
+
+    # DHCP, by a real client that goes on running as in a virtual machine
+
+    def dhcp(self, timeout: float = 15.0) -> Lease:
+        """Ask for a lease. Raises NoLease."""
+        self._stop_client()
+        asked = [word for option in OPTIONS for word in ("-O", option)]
+        with self._log("dhcp").open("ab") as log:
+            self._client = subprocess.Popen(
+                [
+                    *entering(self.namespace),
+                    *("udhcpc", "-f", "-i", "eth0", "-s", str(LEASE_SCRIPT), "-p", str(self._client_pid)),
+                    *("-t", "20", "-T", "1", "-A", "1", "-o", *asked),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        self._lines = process.Lines(self._client, f"DHCP client of {self.name}")
+        self.lease = next_lease(self._lines, timeout)
+        return self.lease
+
+    def renew(self, timeout: float = 10.0) -> Lease:
+        """Ask the server that gave the lease for more time: by unicast (RFC 2131, section 4.4.5)."""
+        assert self._client and self._lines, f"{self.name} has no lease"
+        run(["kill", "-USR1", str(self._client.pid)])
+        self.lease = next_lease(self._lines, timeout)
+        return self.lease
+
+    @property
+    def _client_pid(self) -> Path:
+        return self.directory / f"{self.name}.pid"
+
+    def _log(self, what: str) -> Path:
+        return self.directory / f"{self.name}.{what}.log"
+
+    def _stop_client(self) -> None:
+        if self._client:
+            self._client.kill()
+            self._client.wait(5.0)
+            assert self._client.stdout
+            self._client.stdout.close()
+            self._client = None
+            self._client_pid.unlink(missing_ok=True)
+
+    # What a tenant tries
+
+    def ping(
+        self,
+        address: str,
+        *,
+        count: int = 2,
+        interval: float = 0.2,
+        wait: float = 1.0,
+        size: int = 56,
+        whole: bool = False,
+        source: str = "",
+    ) -> Ping:
+        """``size``: bytes after the ICMP header; ``whole``: must not be fragmented."""
+        options = ["-M", "do"] if whole else []
+        options += ["-I", source] if source else []
+        command = ["ping", "-n", f"-c{count}", f"-i{interval}", f"-W{wait}", f"-s{size}", *options, address]
+        limit = count * interval + wait + 10
+        return Ping.parse(run(command, namespace=self.namespace, check=False, timeout=limit))
+
+    @contextmanager
+    def pinging(self, address: str, *, interval: float = 0.01) -> Iterator["RunningPing"]:
+        """A ping that runs meanwhile, ``1 / interval`` a second."""
+        running = RunningPing(self.namespace, address, interval)
+        try:
+            yield running
+        finally:
+            running.stop()
+
+    def arp(self, target: str, *, sender: str, timeout: float = 1.0, probes: int = 3) -> list[frame.Arp]:
+        """Every answer to a broadcast request for the address; waits a little for a second answer."""
+        with self.sniff() as heard:
+            for _ in range(probes):
+                heard.send(frame.arp_request(self.mac, sender, target))
+                if answer := heard.wait(lambda data: _answers(data, target), timeout / probes):
+                    more = heard.collect(lambda data: _answers(data, target), 0.1)
+                    return [arp for data in (answer, *more) if (arp := frame.parse_arp(data))]
+        return []
+
+    def neighbour(self, address: str) -> str:
+        """The MAC that the machine holds for an address; empty when it has none."""
+        found = re.search(
+            r"lladdr ([0-9a-f:]{17})", run(["ip", "neigh", "show", "to", address], namespace=self.namespace)
+        )
+        return found[1] if found else ""
+
+    @contextmanager
+    def sniff(self) -> Iterator["Sniffer"]:
+        """Everything that arrives at eth0 from now on."""
+        with Sniffer(self.namespace) as heard:
+            yield heard
+
+    @contextmanager
+    def serve(self, port: int = 8080) -> Iterator[None]:
+        """Answers each TCP connection with the machine's name."""
+        listener = open_socket(self.namespace, socket.AF_INET6, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("::", port))
+        listener.listen()
+        server = os.fork()
+        if server == 0:
+            try:
+                while True:
+                    connection, _ = listener.accept()
+                    connection.sendall(self.name.encode())
+                    connection.close()
+            finally:
+                os._exit(1)
+        listener.close()
+        try:
+            yield
+        finally:
+            process.stop([server])
+
+    def connect(self, address: str, port: int = 8080, timeout: float = 3.0) -> str:
+        """What the TCP server there says; empty when there was no answer in time."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with open_socket(self.namespace, family, socket.SOCK_STREAM) as client:
+            client.settimeout(timeout)
+            try:
+                client.connect((address, port))
+                return client.recv(100).decode()
+            except OSError:
+                return ""
+
+
+def _answers(data: bytes, target: str) -> bool:
+    arp = frame.parse_arp(data)
+    return arp is not None and arp.operation == frame.REPLY and arp.sender == target
+
+
+class RunningPing:
+    """See Vm.pinging."""
+
+    def __init__(self, namespace: str, address: str, interval: float) -> None:
+        self._process = subprocess.Popen(
+            [*entering(namespace), "ping", "-n", "-O", f"-i{interval}", "-W1", address],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._lines = process.Lines(self._process, f"ping {address}")
+        self._said: list[str] = []
+        self.result: Ping | None = None
+
+    def answered(self, timeout: float = 5.0) -> None:
+        """Until the next answer."""
+        end = time.monotonic() + timeout
+        while "bytes from" not in self._line(end - time.monotonic()):
+            pass
+
+    def _line(self, timeout: float) -> str:
+        self._said.append(self._lines.next(timeout))
+        return self._said[-1]
+
+    def stop(self) -> Ping:
+        """Idempotent. The last request may still be under way: it does not count as sent."""
+        if self.result is None:
+            self._process.send_signal(2)
+            assert self._process.stdout
+            try:
+                while True:
+                    self._line(5.0)
+            except EOFError:
+                pass
+            self._process.wait(5.0)
+            self._process.stdout.close()
+            self.result = _without_last(Ping.parse("\n".join(self._said)), self._said)
+        return self.result
+
+
+def _without_last(ping: Ping, said: list[str]) -> Ping:
+    answered = [int(found[1]) for line in said if (found := re.search(r"bytes from .*icmp_seq=(\d+)", line))]
+    under_way = ping.lost and answered and max(answered) == ping.sent - 1
+    return Ping(ping.sent - 1, ping.received, ping.ms) if under_way else ping
+
+
+class Sniffer:
+    """Frames on a virtual machine's eth0: those that arrive are heard, any can be sent."""
+
+    def __init__(self, namespace: str) -> None:
+        every = socket.htons(3)  # ETH_P_ALL
+        self._socket = open_socket(namespace, socket.AF_PACKET, socket.SOCK_RAW, every)
+        self._socket.bind(("eth0", 3))
+
+    def __enter__(self) -> "Sniffer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        self._socket.send(data)
+
+    def wait(self, wanted: Callable[[bytes], bool], timeout: float = 2.0) -> bytes | None:
+        """The next frame that is wanted; None when there was none in time. Others are passed over."""
+        end = time.monotonic() + timeout
+        while (rest := end - time.monotonic()) > 0 and select.select([self._socket], [], [], rest)[0]:
+            data, (_, _, kind, *_) = self._socket.recvfrom(65536)
+            if kind != socket.PACKET_OUTGOING and wanted(data):
+                return data
+        return None
+
+    def collect(self, wanted: Callable[[bytes], bool], seconds: float) -> list[bytes]:
+        """All that are wanted within the time; with 0 seconds, those that have arrived."""
+        found = []
+        end = time.monotonic() + seconds
+        while (data := self.wait(wanted, max(end - time.monotonic(), 0.001))) is not None:
+            found.append(data)
+        return found

@@ -1,0 +1,86 @@
+"""Laws 1, 2, 5 and 7 of the compiler, over random histories."""
+
+from hypothesis import given, settings
+
+from controller.compile.ledger import Entry
+from controller.view.network import BINDING, HOST, NETWORK, PORT, SUBNET
+from controller.view.view import Put
+from flows.flow import Flow, check
+from flows.overlap import overlaps
+from tests.laws.histories import HOSTS, Switches, history, removal, start, wanted
+
+Batches = list[list[Put]]
+KINDS = (HOST, NETWORK, SUBNET, PORT, BINDING)
+
+
+@settings(max_examples=300, deadline=None)
+@given(history)
+def test_incremental_equals_from_scratch(batches: Batches) -> None:
+    """Law 1: the desired state after any history is that of the final rows; law 2: plans lead there and no further."""
+    desired, switches = start(), Switches()
+    for batch in batches:
+        turn = desired.turn(batch)
+        assert not turn.outcome.failed
+        for host, plan in turn.outcome.plans.items():
+            assert plan.add.keys() | plan.delete.keys(), host
+            assert not plan.add.keys() & plan.delete.keys(), host
+            for slot, e in plan.add.items():
+                held = switches.installed[host].get(slot)
+                assert held is None or (held.cookie, held.item) != (e.cookie, e.item), "adds what is there"
+        switches.apply(turn.outcome.plans)
+        for host in HOSTS:
+            assert switches.cookies(host) == wanted(desired, host)
+    scratch = start()
+    # The same tags: which number a network has on a host depends on the history, and on nothing else.
+    puts = [(kind, key, row) for kind in KINDS for key, row in desired.view.all(kind).items()]
+    for host in HOSTS:
+        scratch.tags[host].by_network.update(desired.tags[host].by_network)
+        puts += scratch.joined(host, scratch.tags[host])
+    scratch.turn(puts)
+    for host in HOSTS:
+        assert wanted(scratch, host) == wanted(desired, host)
+    assert not desired.turn([]).outcome.plans
+
+
+@settings(max_examples=150, deadline=None)
+@given(history)
+def test_nothing_left_but_boot_flows(batches: Batches) -> None:
+    """Law 7, and that no reader outlives what it read for."""
+    desired = start()
+    for batch in batches:
+        desired.turn(batch)
+    desired.turn(removal(desired))
+    fresh = start()
+    fresh.turn([])
+    assert {(e.scope, e.slot) for e in desired.compiler.ledger.entries_everywhere()} == {
+        (e.scope, e.slot) for e in fresh.compiler.ledger.entries_everywhere()
+    }
+    assert not any(tags.by_network for tags in desired.tags.values())
+    for host in HOSTS:
+        assert not list(desired.compiler.desired(host))
+    assert desired.view.recorded() == fresh.view.recorded()
+
+
+@settings(max_examples=150, deadline=None)
+@given(history)
+def test_flows_are_as_declared_and_never_overlap(batches: Batches) -> None:
+    """Law 5: every flow keeps to its table's declaration and goes forward; no two of one table and priority can match
+    one packet with different actions."""
+    desired = start()
+    for batch in batches:
+        desired.turn(batch)
+    for host in HOSTS:
+        by_place: dict[tuple[str, int, int], list[Flow]] = {}
+        for e in desired.compiler.desired(host):
+            if isinstance(e.item, Flow):
+                check(e.item)
+                by_place.setdefault((e.item.table.bridge, e.item.table.number, e.item.priority), []).append(e.item)
+        for flows in by_place.values():
+            for at, one in enumerate(flows):
+                for other in flows[:at]:
+                    assert one.actions == other.actions or not overlaps(one.match, other.match), (one, other)
+
+
+def test_entry_is_compared_by_identity() -> None:
+    """The ledger relies on it: an entry that is kept is the very same object."""
+    assert "__eq__" not in Entry.__dict__ or Entry.__eq__ is object.__eq__
