@@ -25,10 +25,15 @@ from controller.reconcile.bridge import Bridge
 from controller.reconcile.claims import Claims
 from controller.reconcile.facts import FactWriter
 from controller.reconcile.status import PortStatus
-from controller.southbound.channel import Channel, PacketIn
-from controller.southbound.host import HostFacts, HostListener, HostSession
+from controller.ovsdb import Disconnected, OvsdbError
+from controller.southbound.channel import Channel
+from controller.southbound.facts import HostFacts
+from controller.southbound.host import HostSession
+from controller.southbound.hosts import HostListener
 from controller.southbound.openflow import OpenFlowListener
-from controller.store.store import Change, Insert, Patch, Store
+from controller.southbound.packet import PacketIn
+from controller.store.step import Change, Insert, Patch
+from controller.store.store import Store
 from controller.view.network import (
     BINDING,
     HOST,
@@ -80,7 +85,7 @@ class Control:
         now: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
-        self.store, self._now, self._new_id = store, now, new_id
+        self.store, self._options, self._now, self._new_id = store, options, now, new_id
         self.desired = Desired()
         self.view, self.compiler = self.desired.view, self.desired.compiler
         self.facts = FactWriter(store, new_id)
@@ -97,9 +102,10 @@ class Control:
         self._ready: set[str] = set()
         self._newly_ready: set[str] = set()
         self._alive: dict[str, bool] = {}
+        self._keeping: dict[str, asyncio.Task[None]] = {}
         self._serving: dict[Channel, str] = {}
         self._unclaimed: dict[int, Channel] = {}
-        self._hosts = HostListener(options.ovsdb, openflow_port=0, advertise=options.advertise, on_facts=self._on_facts)
+        self._hosts: HostListener | None = None
         self._switches = OpenFlowListener(
             options.openflow, on_channel=self._on_channel, on_packet_in=self._on_packet_in
         )
@@ -121,7 +127,12 @@ class Control:
         self.store.subscribe(self._on_store)
         self._turn()
         await self._switches.start()
-        self._hosts.openflow_port = self._switches.port
+        self._hosts = HostListener(
+            self._options.ovsdb,
+            openflow_port=self._switches.port,
+            advertise=self._options.advertise,
+            on_facts=self._on_facts,
+        )
         await self._hosts.start()
 
     async def announce(self, endpoint: str) -> None:
@@ -136,10 +147,11 @@ class Control:
     @property
     def ports(self) -> tuple[int, int]:
         """The OpenFlow and OVSDB ports listened on."""
-        return self._switches.port, self._hosts.port
+        return self._switches.port, self._hosts.port if self._hosts is not None else 0
 
     async def close(self) -> None:
-        await self._hosts.close()
+        if self._hosts is not None:
+            await self._hosts.close()
         await self._switches.close()
         await asyncio.gather(*(bridge.close() for bridge in self.bridges.values()))
         await self.facts.close()
@@ -168,7 +180,9 @@ class Control:
         for host, plan in outcome.plans.items():
             for bridge in self._bridges_of(host):
                 bridge.add(plan, self.version)
-        self.status.watch((str(key) for source, key in turn.changed if source in (PORT, BINDING, LOCATION)), self.version)
+        self.status.watch(
+            (str(key) for source, key in turn.changed if source in (PORT, BINDING, LOCATION)), self.version
+        )
         for host in self._newly_ready:
             for bridge in self._bridges_of(host):
                 bridge.allow()
@@ -177,12 +191,23 @@ class Control:
 
     def _keep_tags(self, host: str) -> None:
         """Bring the host's own record of its tags up to date."""
-        if (session := self.sessions.get(host)) is not None and session.facts is not None:
+        if host not in self._keeping:
+            self._keeping[host] = task = asyncio.create_task(self._write_tags(host), name=f"tags of {host}")
+            task.add_done_callback(lambda _: self._keeping.pop(host))
+
+    async def _write_tags(self, host: str) -> None:
+        while (session := self.sessions.get(host)) is not None and session.facts is not None:
             wanted = {tag: network for network, tag in self.desired.tags[host].by_network.items()}
             kept = session.facts.tags
             changes = {tag: wanted.get(tag) for tag in wanted.keys() | kept.keys() if wanted.get(tag) != kept.get(tag)}
-            if changes:
-                session.set_tags(changes)
+            if not changes:
+                return
+            try:
+                await session.set_tags(changes)
+            except (Disconnected, OvsdbError, TimeoutError) as error:
+                # The next session compares them again.
+                log.warning("local VLAN tags could not be kept on their host", host=host, reason=str(error))
+                return
 
     # ---- what comes from the store
     def _on_store(self, changes: list[Change]) -> None:

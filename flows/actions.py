@@ -113,7 +113,7 @@ class PopVlan(msgspec.Struct, frozen=True, gc=False):
 
 
 class Meter(msgspec.Struct, frozen=True, gc=False):
-    """Drops what is above the meter's rate (OFPAT_METER of OpenFlow 1.5)."""
+    """Drops what is above the meter's rate (OFPAT_METER of OpenFlow 1.5). Only first, as ovs-ofctl demands."""
 
     id: int
 

@@ -45,7 +45,7 @@ class Undecodable(ValueError):
 
 
 def decode(bridge: str, table: int, priority: int, body: bytes) -> Flow:
-    """``body``: OXM match and instructions, each padded to 8 bytes, as OpenFlow 1.5 gives them in a flow description."""
+    """``body``: OXM match and instructions, each padded to 8 bytes, as in a flow description of OpenFlow 1.5."""
     try:
         size = int.from_bytes(body[2:4])
         if body[:2] != b"\0\1" or not 4 <= size <= len(body):
@@ -120,6 +120,6 @@ def _action(bridge: str, kind: int, data: bytes) -> Action:
             return Resubmit(BY_NUMBER[bridge, data[12]])
         if (experimenter, subtype) == (NICIRA, OUTPUT_REG):
             field = _HEADERS[data[12:16]][0]
-            if int.from_bytes(data[10:12]) == field.bits - 1:
+            if int.from_bytes(data[10:12]) == field.span - 1:
                 return OutputField(field)
     raise KeyError(f"action {data.hex()}")

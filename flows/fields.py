@@ -97,7 +97,8 @@ def _field(
     masked = oxm_class << 16 | number << 9 | 0x100 | size * 2
     return Field(
         name, source, oxm_class, number, size, bits, kind, order, label or name, needs, maskable, writable,
-        span or bits, pieces, mask, PORT_LIMIT - 1 if kind is Kind.PORT else mask, exact.to_bytes(4), masked.to_bytes(4),
+        span or bits, pieces, mask, PORT_LIMIT - 1 if kind is Kind.PORT else mask, exact.to_bytes(4),
+        masked.to_bytes(4),
     )  # fmt: skip
 
 

@@ -74,6 +74,8 @@ def check(flow: Flow) -> None:
                     raise wrong(f"the table does not declare that it goes to {to}")
                 if to.number <= table.number:
                     raise wrong(f"goto {to} does not go forward")
+            case act.Meter() if at:
+                raise wrong("a meter comes first")
             case act.PushVlan():
                 tagged = True
             case act.PopVlan():

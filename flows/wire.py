@@ -110,7 +110,7 @@ def _output(action: Output) -> bytes:
 @lru_cache(maxsize=64)
 def _output_field(action: OutputField) -> bytes:
     field = action.field
-    return _OUTPUT_REG.pack(OFPAT_EXPERIMENTER, 24, NICIRA, OUTPUT_REG, field.bits - 1, field.exact, 0xFFFF)
+    return _OUTPUT_REG.pack(OFPAT_EXPERIMENTER, 24, NICIRA, OUTPUT_REG, field.span - 1, field.exact, 0xFFFF)
 
 
 @lru_cache(maxsize=256)

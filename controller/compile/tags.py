@@ -5,12 +5,12 @@ They are kept in the host's own OVSDB, so that a restart of control finds them a
 
 from collections.abc import Iterable, Mapping
 
+import structlog
+
+log = structlog.get_logger()
+
 FIRST, LAST = 1, 4094
 """IEEE 802.1Q: 0 and 4095 are reserved."""
-
-
-class TagsExhausted(Exception):
-    """More than 4,094 networks on one host."""
 
 
 class HostTags:
@@ -22,17 +22,22 @@ class HostTags:
         self._next = FIRST
 
     def assign(self, networks: Iterable[str]) -> dict[str, int | None]:
-        """Make just these networks have tags. Returns network -> its new tag, or None where it lost it."""
+        """Make just these networks have tags. Returns network -> its new tag, or None where it lost it.
+
+        When all 4,094 are in use the rest go without."""
         present = set(networks)
         changes: dict[str, int | None] = {}
         for network in self.by_network.keys() - present:
             del self.by_network[network]
             changes[network] = None
         for network in sorted(present - self.by_network.keys()):
-            changes[network] = self.by_network[network] = self._free()
+            if (tag := self._free()) is None:
+                log.error("all local VLAN tags of a host are in use: a network has no tunnel there", network=network)
+                continue
+            changes[network] = self.by_network[network] = tag
         return changes
 
-    def _free(self) -> int:
+    def _free(self) -> int | None:
         """The next one after the last that was given: a tag that was just freed rests a while."""
         used = set(self.by_network.values())
         for step in range(LAST):
@@ -40,4 +45,4 @@ class HostTags:
             if tag not in used:
                 self._next = tag + 1
                 return tag
-        raise TagsExhausted(f"all {LAST} local VLAN tags of the host are in use")
+        return None

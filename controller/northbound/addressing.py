@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from itertools import pairwise
 
 from controller.model import FixedIP, Pool, Subnet
 from controller.northbound.faults import (
@@ -81,7 +82,7 @@ def check_pools(subnet: Subnet) -> None:
             raise OutOfBoundsAllocationPool(pool=_span(pool), cidr=subnet.cidr)
         spans.append((int(start), int(end), pool))
     spans.sort(key=lambda span: span[0])
-    for lower, upper in zip(spans, spans[1:], strict=False):
+    for lower, upper in pairwise(spans):
         if upper[0] <= lower[1]:
             raise OverlappingAllocationPools(first=_span(lower[2]), second=_span(upper[2]), cidr=subnet.cidr)
     check_gateway(subnet)

@@ -20,7 +20,7 @@ from controller.northbound.faults import (
     TunnelIdInUse,
 )
 from controller.northbound.index import IP, MAC, VNI, Index
-from controller.store.store import Delete, Insert, Step, Update
+from controller.store import Delete, Insert, Step, Update
 
 R = TypeVar("R", bound=Resource)
 MAC_BASE = "fa:16:3e"

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 
 from controller.model import Network, Pool, Port, Record, Subnet
-from controller.store.store import Change, Store
+from controller.store import Change, Store
 
 IP, MAC, VNI = "ip", "mac", "vni"
 """First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""

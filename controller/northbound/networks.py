@@ -87,9 +87,7 @@ def network_attributes(index: Index) -> dict[str, Attribute]:
         NETWORK_TYPE: Rule(
             values.text(32), get=lambda _: "vxlan", post=True, put=True, sort=False, type=Literal["vxlan"]
         ),
-        PHYSICAL_NETWORK: Rule(
-            values.text(64), get=lambda _: None, post=True, put=True, sort=False, type=str | None
-        ),
+        PHYSICAL_NETWORK: Rule(values.text(64), get=lambda _: None, post=True, put=True, sort=False, type=str | None),
         "subnets": Rule(get=subnets, filter=False, sort=False, type=list[str]),
         "status": Rule(get=lambda _: "ACTIVE", type=Literal["ACTIVE"]),
     }

@@ -99,6 +99,10 @@ class Subnets(Collection[Subnet]):
             if not addressing.is_automatic(old) or port.device_owner in ROUTER_OWNERS:
                 raise SubnetInUse(id=old.id)
             draft.change(port, fixed_ips=tuple(each for each in port.fixed_ips if each.subnet_id != old.id))
+            for address in port.fixed_ips:
+                if address.subnet_id == old.id:
+                    # The database would collect it, but looks for references to the subnet before that.
+                    draft.delete(address)
         draft.change(draft.network(old.network_id))
         draft.delete(old)
 
@@ -197,7 +201,7 @@ def _check_overlap(draft: Draft, network: Network, prefix: IPNetwork) -> None:
         raise InvalidInput("0 is not allowed as CIDR prefix length")
     for other in draft.subnets_of(network.id):
         theirs = ipaddress.ip_network(other.cidr)
-        if theirs.version == prefix.version and theirs.overlaps(prefix):  # type: ignore[arg-type]
+        if theirs.version == prefix.version and theirs.overlaps(prefix):
             raise InvalidInput(
                 f"Requested subnet with cidr: {prefix} for network: {network.id} overlaps with another subnet"
             )

@@ -44,7 +44,7 @@ class Reason(Exception):
     """Why a value will not do."""
 
 
-def text(longest: int = 255) -> Check:
+def text(longest: int = 255) -> Callable[[Any], str]:
     """A string of at most `longest` characters."""
 
     def check(value: Any) -> str:
@@ -57,7 +57,7 @@ def text(longest: int = 255) -> Check:
     return check
 
 
-short_text = text()
+short_text: Callable[[Any], str] = text()
 
 
 def text_or_empty(value: Any) -> str:
@@ -67,12 +67,12 @@ def text_or_empty(value: Any) -> str:
 
 def name(value: Any) -> str:
     """A string that prints, without blanks at its ends, of the Basic Multilingual Plane."""
-    value = short_text(value)
-    if value.isascii() and value.isprintable() and value.strip() == value:
-        return value
-    if not all(map(_prints, value)) or value[0].isspace() or value[-1].isspace():
-        raise Reason(f"'{value}' is not a valid string")
-    return value
+    given = short_text(value)
+    if given.isascii() and given.isprintable() and given.strip() == given:
+        return given
+    if not all(map(_prints, given)) or given[0].isspace() or given[-1].isspace():
+        raise Reason(f"'{given}' is not a valid string")
+    return given
 
 
 def _prints(character: str) -> bool:

@@ -9,22 +9,23 @@ import structlog
 from controller.northbound.draft import Draft
 from controller.northbound.faults import Conflict, ServiceUnavailable
 from controller.northbound.index import Index
-from controller.store.store import Conflict as Moved
-from controller.store.store import Duplicate, InUse, Missing, Store, Unavailable
+from controller.store import Conflict as Moved
+from controller.store import Duplicate, InUse, Missing, Store, Unavailable
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 ATTEMPTS = 10
-PATIENCE = 1.0
+PATIENCE = 0.5
 """Seconds to wait for the change that was in the way to be seen here."""
 
 
 class Writer:
-    def __init__(self, store: Store, index: Index, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, index: Index, now: Callable[[], datetime], limit: float) -> None:
         self.store = store
         self.index = index
         self._now = now
+        self._limit = limit
 
     def now(self) -> str:
         """RFC 3339, UTC, seconds."""
@@ -46,7 +47,7 @@ class Writer:
                     return answer
                 seen = self.index.generation
                 try:
-                    await self.store.commit(*steps)
+                    await self.store.commit(*steps, timeout=self._limit)
                 except (Duplicate, InUse, Missing, Moved) as error:
                     refusal = error
                 except Unavailable as error:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from controller.compile.ledger import Entry
+from controller.southbound.installed import InstalledFlow
 from controller.view.network import LOCATION, NETWORK, PORT
 from controller.view.source import Source
+from flows.decode import Undecodable, decode
 from flows.flow import Flow
 from flows.tables import BY_NUMBER
-from flows.text import named, unknown_flow
+from flows.text import named
 
 if TYPE_CHECKING:
     from controller.control import Control
@@ -70,7 +72,7 @@ async def explain(control: "Control", wanted: Filter) -> list[ExplainedFlow]:
                     bytes=installed.octets,
                     app=control.compiler.app_of(e.unit).name if e else "",
                     intent=intent(control, control.compiler.sources[e.unit[0]], e.unit[1]) if e else "nobody",
-                    flow=named(e.item) if e and isinstance(e.item, Flow) else unknown_flow(installed.raw),
+                    flow=_named(e.item) if e and isinstance(e.item, Flow) else _foreign(name, installed),
                     cookie=f"{installed.cookie:016x}",
                 )
             )
@@ -104,3 +106,16 @@ def _network(control: "Control", e: Entry) -> str:
         return str(key[1])
     where = control.view.row(LOCATION, str(key))
     return where.network_id if where is not None else str(key)
+
+
+def _named(flow: Flow) -> str:
+    """Without table and priority, which have columns of their own."""
+    return named(flow).split(" ", 2)[2]
+
+
+def _foreign(bridge: str, installed: InstalledFlow) -> str:
+    """What somebody else has put there; as bytes where it is beyond the vocabulary."""
+    try:
+        return _named(decode(bridge, installed.table, installed.priority, installed.raw))
+    except Undecodable:
+        return f"match {installed.match.hex()} instructions {installed.instructions.hex()}"

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -122,14 +122,13 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self.peer = transport.get_extra_info("peername") or ""
         self.local = transport.get_extra_info("sockname") or ""
         self._heard = self._loop.time()
         self._check_in(self._probe)
         if self._closing:
-            transport.abort()
+            self._transport.abort()
         elif self.on_made:
             self._guarded(self.on_made, self)
 
@@ -233,6 +232,8 @@ class Connection(asyncio.Protocol):
 
     def _check(self) -> None:
         """Runs when the peer may have been silent for long enough to be asked, or to be given up."""
+        if self._closing:
+            return
         now = self._loop.time()
         idle = now - self._heard
         if not self._writable.is_set() and now - self._paused_at >= 2 * self._probe:

@@ -12,7 +12,8 @@ import structlog
 
 from controller.compile.compiler import Plan
 from controller.compile.ledger import Entry, Slot, UnitKey
-from controller.southbound.channel import Channel, ChannelClosed, Rejection
+from controller.southbound.channel import Channel, Rejection
+from controller.southbound.link import ChannelClosed
 from flows.flow import Flow, MeterConfig
 from flows.wire import ADD, DELETE_STRICT, METER_ADD, METER_DELETE, METER_MODIFY, delete_cookie, flow_mod, meter_mod
 

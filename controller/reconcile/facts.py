@@ -8,7 +8,8 @@ import structlog
 
 from controller.model import Host, Port
 from controller.model.port import DOWN
-from controller.store.store import Insert, Patch, Step, Store, Unavailable
+from controller.store.step import Insert, Patch, Step, Unavailable
+from controller.store.store import Store
 
 log = structlog.get_logger()
 

@@ -63,7 +63,6 @@ class Channel(Link):
     ) -> None:
         super().__init__()
         self._on_up, self._on_packet_in = on_up, on_packet_in
-        self._bundle = 0
         self._batch = _NO_BATCH
         self._turn = asyncio.Lock()
         self._packets_left = 0
@@ -129,8 +128,8 @@ class Channel(Link):
         if large or not messages:
             return large
         async with self._turn:
-            self._bundle = bundle = self._bundle % _LAST_XID + 1
             batch = self._begin(len(messages))
+            bundle = batch.first  # as good an identifier as any
             try:
                 opened = self._ask(of.BUNDLE_CONTROL, of.bundle_control(bundle, of.OPEN))
                 await self._stream(messages, batch.first, lambda xid, inner: of.bundle_add(xid, bundle, inner))

@@ -7,7 +7,7 @@ reason; whoever waits for an answer then gets :class:`ChannelClosed`.
 import asyncio
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -127,14 +127,13 @@ class Link(asyncio.Protocol):
 
     # ---- beginning and end
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass of it
         address = transport.get_extra_info("peername")
         if isinstance(address, Sequence) and len(address) >= 2:
             self.host = str(address[0]).removeprefix("::ffff:")
             self.peer = f"[{self.host}]:{address[1]}" if ":" in self.host else f"{self.host}:{address[1]}"
         self._log = log.bind(peer=self.peer)
-        transport.write(of.hello(self._xids(1)))
+        self._transport.write(of.hello(self._xids(1)))
 
     def connection_lost(self, error: Exception | None) -> None:
         reason = f"connection lost: {error}" if error else "closed by the switch"

@@ -21,16 +21,16 @@ class RowType(Generic[R]):
         self.kind = kind
         self.table = kind.table
         self.shapes = shapes(kind)
-        self.watched = tuple(name for name, (_, column) in columns(kind).items() if name != "id" and (facts or not column.fact))
+        self.watched = tuple(
+            name for name, (_, column) in columns(kind).items() if name != "id" and (facts or not column.fact)
+        )
         """The columns that the replica holds."""
         self.children = {name: shape.child for name, shape in self.shapes.items() if shape.child is not None}
         """Field -> kind of the records that it holds, each a row of its own."""
         self.guarded = "revision_number" in self.shapes
         self.decoders = {name: decoder(shape.type()) for name, shape in self.shapes.items()}
         """Of the <value>s of the columns."""
-        self._readers = {
-            name: reader for name, shape in self.shapes.items() if (reader := _reader(shape)) is not None
-        }
+        self._readers = {name: reader for name, shape in self.shapes.items() if (reader := _reader(shape)) is not None}
 
     def record(self, id: str, row: Mapping[str, Any], children: Callable[[type[Record], str], Record | None]) -> R:
         """A record of a replica's row; columns that the row lacks get the field's default.

@@ -14,10 +14,10 @@ from controller.model.record import R, Record
 from controller.ovsdb import Connection, Disconnected, OvsdbError, Replica, RowChange, connect
 from controller.store.leader import stay_with_leader
 from controller.store.row import RowType
-from controller.store.schema import DATABASE, VERSION, schema, version_number
+from controller.store.schema import DATABASE, schema
 from controller.store.step import Change, Step, Unavailable
 from controller.store.transaction import Transaction
-from controller.store.version import StoreTooNew, StoreTooOld
+from controller.store.version import StoreTooNew, StoreTooOld, refuse_newer, refuse_older
 
 log = structlog.get_logger()
 
@@ -37,7 +37,12 @@ class Store:
     """
 
     def __init__(
-        self, remotes: Sequence[str], *, facts: bool = True, records: Sequence[type[Record]] = RECORDS, probe: float = 5.0
+        self,
+        remotes: Sequence[str],
+        *,
+        facts: bool = True,
+        records: Sequence[type[Record]] = RECORDS,
+        probe: float = 5.0,
     ) -> None:
         """``remotes``: ``unix:PATH`` or ``tcp:HOST:PORT``, of each member where the database is a cluster.
 
@@ -114,12 +119,15 @@ class Store:
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             connection = await self._usable(deadline)
-            with contextlib.suppress(Disconnected, TimeoutError):
+            try:
                 rows = (await connection.transact(DATABASE, operation, timeout=_ANSWER))[0]["rows"]
-                return [
-                    type_.values(row["_uuid"][1], {name: type_.decoders[name](row[name]) for name in fields})
-                    for row in rows
-                ]
+            except (Disconnected, TimeoutError):
+                await asyncio.shield(connection.closed)
+                continue
+            return [
+                type_.values(row["_uuid"][1], {name: type_.decoders[name](row[name]) for name in fields})
+                for row in rows
+            ]
 
     async def commit(self, *steps: Step, durable: bool = True, timeout: float = 30.0) -> None:
         """One transaction: all of the steps, or nothing.
@@ -148,6 +156,7 @@ class Store:
                 return
             except (Disconnected, TimeoutError) as error:
                 log.warning("outcome of a transaction unknown", reason=str(error))
+                await asyncio.shield(connection.closed)
             except OvsdbError as error:
                 refused = transaction.explain(error, lambda kind, id: id in self._rows[kind])
                 raise refused from None
@@ -180,7 +189,7 @@ class Store:
                     if not fatal.done():
                         fatal.set_exception(error)
                 except (OSError, Disconnected, OvsdbError) as error:
-                    self._failure = type(error)(f"{remote}: {error}") if isinstance(error, OSError) else error
+                    self._failure = Disconnected(f"{remote}: {error}")
                 except Exception as error:
                     log.exception("database connection failed", remote=remote)
                     self._failure = error
@@ -189,11 +198,15 @@ class Store:
 
     async def _serve(self, remote: str) -> bool:
         """Uses one remote for as long as it lasts. True if it was of use at all."""
-        connection = await connect(remote, timeout=5.0, largest=_LARGEST, probe=self._probe)
+        connection = await connect(
+            remote, timeout=5.0, largest=_LARGEST, probe=self._probe, on_closed=self._disconnected
+        )
         try:
             await stay_with_leader(connection, DATABASE, _ANSWER)
             theirs = await connection.call("get_schema", DATABASE, timeout=_ANSWER)
-            check_version(theirs.get("version", ""), remote)
+            version = theirs.get("version", "")
+            refuse_newer(version, remote)
+            refuse_older(version, remote)
             await self._replica.attach(connection)
             self._connection = connection
             self._ready.set()
@@ -202,9 +215,12 @@ class Store:
             log.warning("database disconnected", remote=remote, reason=str(self._failure))
             return True
         finally:
-            self._connection = None
-            self._ready.clear()
             connection.close()
+            self._disconnected()
+
+    def _disconnected(self, _: Exception | None = None) -> None:
+        self._connection = None
+        self._ready.clear()
 
     def _changed(self, rows: list[RowChange]) -> None:
         changes = []

@@ -12,7 +12,8 @@ from controller.store.step import Conflict, Delete, Duplicate, Insert, InUse, Mi
 
 # Wording of ovsdb/transaction.c. A value in the text can say anything, hence the greedy match before the columns.
 _INDEX = re.compile(
-    r'Transaction causes multiple rows in "(\w+)" table .*\) for index on columns? (.+?)\.  First row, with UUID', re.DOTALL
+    r'Transaction causes multiple rows in "(\w+)" table .*\) for index on columns? (.+?)\.  First row, with UUID',
+    re.DOTALL,
 )
 _IN_USE = re.compile(r"cannot delete (\w+) row ([0-9a-f-]+) because of (\d+) remaining reference")
 _DANGLING = re.compile(r"references nonexistent row ([0-9a-f-]+) in table (\w+)")

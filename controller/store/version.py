@@ -11,15 +11,19 @@ class StoreTooOld(Exception):
     """The database has not been converted to this program's schema."""
 
 
-def check_version(version: str, where: str) -> None:
-    """Raises StoreTooNew or StoreTooOld. ``where``: path or remote of the database, for the message."""
-    if version_number(version) > version_number(VERSION):
+def refuse_newer(version: str, where: str, ours: str = VERSION) -> None:
+    """Raises StoreTooNew. ``where``: path or remote of the database, for the message."""
+    if version_number(version) > version_number(ours):
         raise StoreTooNew(
-            f"{where} has schema version {version}, this program knows {VERSION}: "
+            f"{where} has schema version {version}, this program knows {ours}: "
             "run the version of tunbridge that wrote it, or a later one"
         )
-    if version_number(version) < version_number(VERSION):
+
+
+def refuse_older(version: str, where: str, ours: str = VERSION) -> None:
+    """Raises StoreTooOld."""
+    if version_number(version) < version_number(ours):
         raise StoreTooOld(
-            f"{where} has schema version {version or 'none'}, this program needs {VERSION}: convert it with "
+            f"{where} has schema version {version or 'none'}, this program needs {ours}: convert it with "
             "`ovsdb-client convert` and the schema that `python -m controller.store.schema` prints"
         )

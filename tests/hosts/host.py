@@ -29,7 +29,7 @@ class Host:
         self.address = address
         self.socket = f"unix:{directory}/db.sock"
 
-    def create(self) -> None:
+    def create(self, *, system_id: bool) -> None:
         """The host as it is before it joins: started, on the underlay, nothing of Tunbridge in it."""
         self.directory.mkdir()
         settings(self.namespace, {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"})
@@ -37,7 +37,8 @@ class Host:
         run(["ovsdb-tool", "create", f"{self.directory}/conf.db", SCHEMA])
         self._start_daemons()
         with self.ovsdb.transaction(check_error=True) as change:
-            change.add(self.ovsdb.db_set("Open_vSwitch", ".", ("external_ids", {"hostname": self.name})))
+            ids = {"hostname": self.name} | ({"system-id": self.name} if system_id else {})
+            change.add(self.ovsdb.db_set("Open_vSwitch", ".", ("external_ids", ids)))
             change.add(self.ovsdb.add_br("br-phy", datapath_type="netdev"))
             change.add(self.ovsdb.db_set("Bridge", "br-phy", ("fail_mode", "standalone")))
             change.add(self.ovsdb.add_port("br-phy", "eth-u"))
@@ -72,8 +73,12 @@ class Host:
         run(["env", *places, name, *arguments, *files], namespace=self.namespace)
 
     def _address(self) -> None:
-        """br-phy's local port is as old as the vswitchd."""
-        lines = [f"link set br-phy mtu {UNDERLAY_MTU}", "link set br-phy up", f"addr add {self.address}/24 dev br-phy"]
+        """On br-phy's local port, which goes with its vswitchd."""
+        lines = [
+            f"link set br-phy mtu {UNDERLAY_MTU}",
+            "link set br-phy up",
+            f"addr replace {self.address}/24 dev br-phy",
+        ]
         ip(lines, self.namespace)
 
     def crash(self, *daemons: str) -> None:

@@ -33,7 +33,9 @@ class Lab:
     def __enter__(self) -> "Lab":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _rack(self) -> None:
@@ -58,8 +60,8 @@ class Lab:
         # Hosts read these frames in userspace: the checksum must be in them.
         run(["ethtool", "-K", link, "tx", "off"])
 
-    def add_host(self, name: str) -> Host:
-        """A host that has not joined yet."""
+    def add_host(self, name: str, *, system_id: bool = True) -> Host:
+        """A host that has not joined yet. Debian's start script gives it a system-id; here that is its name."""
         namespace, rack = self.slot.prefix + name, f"{self.slot.prefix}rack"
         ip(
             [
@@ -71,7 +73,7 @@ class Lab:
         ip([f"link set {name} master under", f"link set {name} up"], rack)
         host = Host(name, namespace, self.directory / name, self.slot.nth(11 + len(self.hosts)))
         self.hosts[name] = host
-        host.create()
+        host.create(system_id=system_id)
         return host
 
     def warm(self) -> None:
@@ -94,7 +96,7 @@ class Lab:
     def close(self) -> None:
         """Idempotent."""
         for vm in self.vms.values():
-            vm._stop_client()
+            vm.stop_client()
         for host in self.hosts.values():
             host.close()
         self.hosts, self.vms = {}, {}

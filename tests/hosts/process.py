@@ -4,6 +4,7 @@ Each has a pid file in the lab's directory and that directory in its command lin
 agree, so a pid that has gone to somebody else is left alone.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -52,10 +53,8 @@ def stop(pids: Iterable[int], *, grace: float = 5.0) -> None:
 
 
 def send(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def wait_gone(pids: Iterable[int], timeout: float) -> set[int]:
@@ -81,10 +80,8 @@ def wait_gone(pids: Iterable[int], timeout: float) -> set[int]:
 
 
 def _reap(pid: int) -> None:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
 def children(pid: int) -> list[int]:

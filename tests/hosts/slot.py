@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.hosts import namespace, process
 
 FOLDER = Path("/run/tunbridge-lab")
-SLOTS = 32
+SLOTS = 8
 
 
 class NoSlot(Exception):
@@ -80,3 +80,7 @@ class Slot:
 
     def release(self) -> None:
         os.close(self._lock)
+
+
+if __name__ == "__main__":
+    print(f"{Slot.sweep()} leftover labs removed")

@@ -1,10 +1,11 @@
 """A virtual machine of the lab: a namespace whose eth0 is a veth into its host, with the port's MAC."""
 
-import os
 import re
 import select
+import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ class Vm:
         ip([f"link set {self.tap} up"], self.host.namespace)
 
     def destroy(self) -> None:
-        self._stop_client()
+        self.stop_client()
         self.host.unplug(self.tap)
         ip([f"netns del {self.namespace}"])
 
@@ -98,7 +99,7 @@ class Vm:
 
     def dhcp(self, timeout: float = 15.0) -> Lease:
         """Ask for a lease. Raises NoLease."""
-        self._stop_client()
+        self.stop_client()
         asked = [word for option in OPTIONS for word in ("-O", option)]
         with self._log("dhcp").open("ab") as log:
             self._client = subprocess.Popen(
@@ -118,7 +119,7 @@ class Vm:
     def renew(self, timeout: float = 10.0) -> Lease:
         """Ask the server that gave the lease for more time: by unicast (RFC 2131, section 4.4.5)."""
         assert self._client and self._lines, f"{self.name} has no lease"
-        run(["kill", "-USR1", str(self._client.pid)])
+        self._client.send_signal(signal.SIGUSR1)
         self.lease = next_lease(self._lines, timeout)
         return self.lease
 
@@ -129,7 +130,7 @@ class Vm:
     def _log(self, what: str) -> Path:
         return self.directory / f"{self.name}.{what}.log"
 
-    def _stop_client(self) -> None:
+    def stop_client(self) -> None:
         if self._client:
             self._client.kill()
             self._client.wait(5.0)
@@ -169,7 +170,7 @@ class Vm:
 
     def arp(self, target: str, *, sender: str, timeout: float = 1.0, probes: int = 3) -> list[frame.Arp]:
         """Every answer to a broadcast request for the address; waits a little for a second answer."""
-        with self.sniff() as heard:
+        with self.sniffer() as heard:
             for _ in range(probes):
                 heard.send(frame.arp_request(self.mac, sender, target))
                 if answer := heard.wait(lambda data: _answers(data, target), timeout / probes):
@@ -184,11 +185,9 @@ class Vm:
         )
         return found[1] if found else ""
 
-    @contextmanager
-    def sniff(self) -> Iterator["Sniffer"]:
-        """Everything that arrives at eth0 from now on."""
-        with Sniffer(self.namespace) as heard:
-            yield heard
+    def sniffer(self) -> "Sniffer":
+        """Hears everything that arrives at eth0 from now on, until closed."""
+        return Sniffer(self.namespace)
 
     @contextmanager
     def serve(self, port: int = 8080) -> Iterator[None]:
@@ -197,20 +196,14 @@ class Vm:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("::", port))
         listener.listen()
-        server = os.fork()
-        if server == 0:
-            try:
-                while True:
-                    connection, _ = listener.accept()
-                    connection.sendall(self.name.encode())
-                    connection.close()
-            finally:
-                os._exit(1)
-        listener.close()
+        thread = threading.Thread(target=_tell_name, args=(listener, self.name.encode()), daemon=True)
+        thread.start()
         try:
             yield
         finally:
-            process.stop([server])
+            listener.shutdown(socket.SHUT_RDWR)  # wakes accept
+            thread.join(5.0)
+            listener.close()
 
     def connect(self, address: str, port: int = 8080, timeout: float = 3.0) -> str:
         """What the TCP server there says; empty when there was no answer in time."""
@@ -222,6 +215,16 @@ class Vm:
                 return client.recv(100).decode()
             except OSError:
                 return ""
+
+
+def _tell_name(listener: socket.socket, name: bytes) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            connection.sendall(name)
 
 
 def _answers(data: bytes, target: str) -> bool:
@@ -256,7 +259,7 @@ class RunningPing:
     def stop(self) -> Ping:
         """Idempotent. The last request may still be under way: it does not count as sent."""
         if self.result is None:
-            self._process.send_signal(2)
+            self._process.send_signal(signal.SIGINT)
             assert self._process.stdout
             try:
                 while True:
@@ -287,6 +290,9 @@ class Sniffer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
 
     def send(self, data: bytes) -> None:

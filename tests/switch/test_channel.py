@@ -236,11 +236,12 @@ async def test_a_handler_that_raises_costs_only_its_packet(
 async def test_a_switch_that_goes_away_mid_bundle_fails_the_bundle(
     switch: Vswitch, switches: Switches, channel: Channel
 ) -> None:
-    work = asyncio.create_task(channel.bundle(many(20_000)))
+    work = asyncio.create_task(channel.bundle(many(20_000) * 20))
     await asyncio.sleep(0)
     await vsctl(switch, "del-controller", "br")
     with pytest.raises(ChannelClosed):
         await work
+    await asyncio.sleep(0)
     assert channel.closed.done() and DATAPATH not in switches.listener.channels
     with pytest.raises(ChannelClosed):
         await channel.flows()

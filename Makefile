@@ -1,0 +1,36 @@
+# `make` lists what there is. Every target first installs what is missing (tests/setup.sh), so a fresh clone can start
+# with any of them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench docs format clean
+BIN := .venv/bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: Debian packages, and .venv from requirements.lock
+	@tests/setup.sh
+
+demo: setup ## three hosts, two projects with the same addresses, every path tried; at a terminal it stays up
+	@$(BIN)/python -m tests.hosts.demo
+
+test: setup ## style, types, and every test
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/pytest
+
+bench: setup ## figures as a table and build/bench.json; one row: make bench ONLY=name
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+docs: setup ## write docs/pipeline.md from flows/tables.py
+	@$(BIN)/python -m flows.pipeline
+
+format: setup ## put the code into the common style
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+clean: ## remove what killed demos and tests have left, and what was built; keeps .venv
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m tests.hosts.slot
+	@rm -rf build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

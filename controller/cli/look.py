@@ -1,0 +1,117 @@
+"""`tunbridge status`, `hosts` and `flows`: what the REST endpoint says, as tables."""
+
+import os
+import sys
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+Endpoint = Annotated[str, typer.Option(envvar="TUNBRIDGE_ENDPOINT", help="URL of the REST endpoint", show_default=True)]
+Json = Annotated[bool, typer.Option("--json", help="as JSON, for programs")]
+DEFAULT = "http://127.0.0.1:9696"
+WAIT = 15.0
+
+
+def _get(endpoint: str, path: str, **query: str) -> Any:
+    try:
+        answer = httpx.get(endpoint.rstrip("/") + path, params={k: v for k, v in query.items() if v}, timeout=WAIT)
+    except httpx.HTTPError as error:
+        _stop(f"no answer from {endpoint}: {error}. Is `tunbridge serve` running? Another address: --endpoint")
+    if answer.is_error:
+        try:
+            body = answer.json()
+            reason = body.get("error") or body["NeutronError"]["message"]
+        except (ValueError, KeyError, AttributeError):
+            reason = answer.text
+        _stop(f"{endpoint}{path}: {answer.status_code} {reason}")
+    return answer.json()
+
+
+def _stop(reason: str) -> NoReturn:
+    print(f"tunbridge: {reason}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def _console() -> Console:
+    # Without a terminal nothing is cut off: columns are for people, lines for grep.
+    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "400")), highlight=False)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def status(endpoint: Endpoint = DEFAULT, json: Json = False) -> None:
+    """Is all well? Exits 1 when it is not."""
+    answer = _get(endpoint, "/tunbridge/v1/status")
+    console = _console()
+    well = answer["database"] == "connected" and answer["hosts"] == answer["hosts_alive"] and not answer["failures"]
+    if json:
+        console.print_json(data=answer)
+    else:
+        for name in ("database", "networks", "subnets", "ports", "ports_waiting"):
+            console.print(f"{name.replace('_', ' '):15}{answer[name]}")
+        console.print(f"{'hosts':15}{answer['hosts_alive']} of {answer['hosts']} served")
+        for failure in answer["failures"]:
+            console.print(f"[red]failed[/]         {failure['intent']}: {failure['reason']}")
+    raise SystemExit(0 if well else 1)
+
+
+def hosts(endpoint: Endpoint = DEFAULT, json: Json = False) -> None:
+    """The hosts that have joined."""
+    answer = _get(endpoint, "/tunbridge/v1/hosts")["hosts"]
+    console = _console()
+    if json:
+        console.print_json(data=answer)
+        return
+    table = _table("host", "name", "tunnel address", "alive", "ports", "bridges", "Open vSwitch", "problem")
+    for host in answer:
+        alive = "[green]yes[/]" if host["alive"] else "[red]no[/]"
+        bridges = ", ".join(f"{name} {state}" for name, state in host["bridges"].items())
+        problem = "; ".join(filter(None, [host["problem"], *host["faults"]]))
+        table.add_row(
+            host["name"],
+            host["hostname"],
+            host["tunnel_ip"],
+            alive,
+            str(host["ports"]),
+            bridges,
+            host["version"],
+            problem,
+        )
+    console.print(table if answer else "no host has joined yet; on a host: ovs-vsctl set-manager tcp:CONTROLLER:6640")
+
+
+def flows(
+    host: Annotated[str, typer.Option(help="system-id or host name")] = "",
+    bridge: Annotated[str, typer.Option(help="br-int or br-tun")] = "",
+    network: Annotated[str, typer.Option(help="id or name")] = "",
+    port: Annotated[str, typer.Option(help="id or name")] = "",
+    endpoint: Endpoint = DEFAULT,
+    json: Json = False,
+) -> None:
+    """The flows that are installed now, and what wants each."""
+    answer = _get(endpoint, "/tunbridge/v1/flows", host=host, bridge=bridge, network=network, port=port)["flows"]
+    console = _console()
+    if json:
+        console.print_json(data=answer)
+        return
+    place = None
+    table = _table()
+    for flow in answer:
+        if (here := (flow["host"], flow["bridge"])) != place:
+            if place:
+                console.print(table, "")
+            place = here
+            console.print(f"[bold]{flow['host']} {flow['bridge']}[/]")
+            table = _table("table", "prio", "packets", "app", "intent", "flow")
+        table.add_row(
+            flow["table"], str(flow["priority"]), str(flow["packets"]), flow["app"], flow["intent"], flow["flow"]
+        )
+    console.print(table if place else "no flow matches")

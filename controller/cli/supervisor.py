@@ -1,0 +1,91 @@
+"""`tunbridge serve`: the embedded database, one api process and one control process; what dies is started again."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from controller.cli.settings import Settings
+from controller.store.embedded import EmbeddedServer
+
+log = structlog.get_logger()
+
+PAUSE_FIRST, PAUSE_MOST = 0.1, 5.0
+"""Seconds between an end and the next start; doubled while a process does not stay."""
+STAYED = 10.0
+"""Seconds after which a process counts as having started well."""
+STOP_IN = 10.0
+
+
+class Process:
+    """One child, kept running. It is told its settings on standard input, and ends when that closes: a killed
+    supervisor leaves no child behind."""
+
+    def __init__(self, name: str, command: Sequence[str], settings: Settings) -> None:
+        self.name, self._command = name, command
+        self._settings = msgspec.json.encode(settings)
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def keep(self) -> None:
+        """Runs until cancelled."""
+        pause = PAUSE_FIRST
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                begun = loop.time()
+                child = self._child = await asyncio.create_subprocess_exec(
+                    *self._command, stdin=asyncio.subprocess.PIPE
+                )
+                assert child.stdin is not None
+                child.stdin.write(self._settings + b"\n")
+                code = await child.wait()
+                if loop.time() - begun > STAYED:
+                    pause = PAUSE_FIRST
+                log.warning("process ended, it is started again", name=self.name, code=code, after=f"{pause:.1f} s")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, PAUSE_MOST)
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        child = self._child
+        if child is None or child.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), STOP_IN)
+            except TimeoutError:
+                log.warning("process does not stop, it is killed", name=self.name, pid=child.pid)
+                child.kill()
+                await child.wait()
+
+
+async def serve(settings: Settings) -> None:
+    """Runs until SIGINT or SIGTERM. Raises what the embedded database says when it can't start."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    database = None if settings.db else EmbeddedServer(settings.data)
+    if database is not None:
+        await database.start()
+    python = [sys.executable, "-m", "controller.cli.process"]
+    children = [Process(name, [*python, name], settings) for name in ("control", "api")]
+    tasks = [asyncio.create_task(child.keep(), name=child.name) for child in children]
+    log.info(
+        "serving", rest=settings.listen, openflow=settings.openflow, ovsdb=settings.ovsdb, database=settings.remotes
+    )
+    try:
+        await stop.wait()
+    finally:
+        log.info("stopping")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if database is not None:
+            await database.stop()

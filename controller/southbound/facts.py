@@ -1,0 +1,96 @@
+"""What a host has told of itself, as data."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from controller.ovsdb.replica import Row
+from controller.southbound.layout import Layout
+from controller.southbound.repair import misplaced
+from controller.southbound.wish import OwnPort, Wish
+from flows.tables import BR_INT, BR_TUN
+
+
+class HostFacts(msgspec.Struct, frozen=True):
+    """A host at one moment."""
+
+    name: str
+    """external_ids:system-id; what other records call the host."""
+    hostname: str
+    tunnel_ip: str
+    version: str
+    """Open vSwitch's; empty when it does not say."""
+    bridge_mappings: tuple[tuple[str, str], ...]
+    """(physical network, bridge) pairs."""
+    interfaces: Mapping[str, int]
+    """iface-id -> OpenFlow port on br-int. The same object as before while nothing in it changes."""
+    tags: Mapping[int, str]
+    """Local VLAN tag -> network id, as the host keeps them."""
+    bridges: Mapping[str, int]
+    """br-int, br-tun -> datapath id, once the switch has made them."""
+    ready: bool
+    """The bridges and the controller's own ports are as they must be."""
+    problem: str
+    """Why it is not ready, or what in its settings can't be right, in words for an operator."""
+
+
+def facts(layout: Layout, switch: Row, wish: Wish, before: HostFacts | None, trouble: str) -> HostFacts:
+    """``trouble``: why the host could not be set up, "" when it could."""
+    ids = switch["external_ids"]
+    missing = trouble or next(_lacking(layout, wish), "")
+    new = HostFacts(
+        name=ids.get("system-id", ""),
+        hostname=ids.get("hostname", ""),
+        tunnel_ip=wish.tunnel_ip,
+        version=switch["ovs_version"] or "",
+        bridge_mappings=wish.bridge_mappings,
+        interfaces=layout.interfaces,
+        tags=layout.tags,
+        bridges={name: id for name in (BR_INT, BR_TUN) if (id := _datapath_id(layout, name))},
+        ready=not missing,
+        problem="; ".join(filter(None, (missing, wish.problem))),
+    )
+    return before if before is not None and new == before else new
+
+
+def _datapath_id(layout: Layout, name: str) -> int:
+    bridge = layout.bridge(name)
+    try:
+        return int(bridge["datapath_id"] or "", 16) if bridge else 0
+    except ValueError:
+        return 0
+
+
+def _lacking(layout: Layout, wish: Wish) -> Iterator[str]:
+    """What keeps the host from being ready."""
+    kinds = {
+        name: bridge["datapath_type"] or "system"
+        for name in (BR_INT, BR_TUN, wish.external)
+        if (bridge := layout.bridge(name))
+    }
+    if len(set(kinds.values())) > 1:
+        shown = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        yield f"patch ports can't join bridges of different datapath_type ({shown}): make them alike"
+    for name in (BR_INT, BR_TUN):
+        if error := (layout.interface(name) or {}).get("error"):
+            yield f"{name}: {error}"
+        if not _datapath_id(layout, name):
+            yield f"waiting for ovs-vswitchd to take up {name}"
+    for own in wish.ports:
+        yield from _faults(layout, own)
+
+
+def _faults(layout: Layout, own: OwnPort) -> Iterator[str]:
+    interface = layout.interface(own.name)
+    if misplaced(layout, own):
+        yield f"port {own.name} on {layout.place(own.name)} has the name of one of the controller's own: rename it"
+    elif interface is None or (interface["ofport"] is None and not interface["error"]):
+        yield f"waiting for ovs-vswitchd to take up {own.name}"
+    elif interface["error"]:
+        yield f"{own.name}: {interface['error']}"
+    elif own.ofport is not None and interface["ofport"] != own.ofport:
+        # The switch renumbers by itself, unless another interface asks for the same number.
+        yield (
+            f"{own.name} has OpenFlow port {interface['ofport']}, not {own.ofport}: "
+            f"see whether another interface of {own.bridge} has ofport_request={own.ofport}"
+        )

@@ -1,0 +1,220 @@
+"""One host's OVSDB session: its database is watched, its bridges are made and kept, its facts are told."""
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from controller.ovsdb.connection import Connection, Disconnected, OvsdbError
+from controller.ovsdb.replica import Replica, Row, RowChange
+from controller.southbound.facts import HostFacts, facts
+from controller.southbound.layout import TAG_KEY, Layout
+from controller.southbound.repair import Repair, repair, where
+from controller.southbound.wish import Wish, wish
+from flows.tables import BR_INT
+
+log = structlog.get_logger()
+
+DATABASE = "Open_vSwitch"
+WATCHED = {
+    "Open_vSwitch": ("bridges", "datapath_types", "external_ids", "manager_options", "ovs_version"),
+    "Bridge": (
+        "controller",
+        "datapath_id",
+        "datapath_type",
+        "external_ids",
+        "fail_mode",
+        "name",
+        "other_config",
+        "ports",
+        "protocols",
+    ),
+    "Port": ("interfaces", "name"),
+    "Interface": ("error", "external_ids", "name", "ofport", "ofport_request", "options", "type"),
+    "Controller": ("max_backoff", "target"),
+    "Manager": ("max_backoff", "target"),
+}
+REPAIRS_A_MINUTE = 10
+"""More than that, and somebody else keeps changing things back."""
+MINUTE = 60.0
+TAGS = range(1, 4095)
+
+
+class HostSession:
+    """``on_facts(session, old, new)`` is called at each change; ``new`` is None when the session has ended.
+
+    ``new.name`` never changes in a session. An exception in ``on_facts`` ends this session alone.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        openflow: Callable[[str], str],
+        on_facts: Callable[["HostSession", HostFacts | None, HostFacts | None], None],
+    ) -> None:
+        """``openflow``: from the address by which the host reached us to the target that its bridges get."""
+        self._connection = connection
+        self.address = _address(connection.peer)
+        """Where the host connects from."""
+        self.peer = _endpoint(connection.peer)
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[str] = self._loop.create_future()
+        """Done when the session has ended; its result is the reason."""
+        self.facts: HostFacts | None = None
+        self._on_facts = on_facts
+        self._endpoint = _endpoint(connection.local)
+        self._controller = openflow(_address(connection.local))
+        self._spare = str(uuid.uuid4())
+        self._layout: Layout | None = None
+        self._wake = asyncio.Event()
+        self._repaired: deque[float] = deque()
+        self._trouble = ""
+        self._log = log.bind(peer=self.peer)
+
+    async def run(self) -> None:
+        """Lives as long as the session."""
+        try:
+            await self._follow()
+        except Disconnected as error:
+            self.end(str(error))
+        except TimeoutError as error:
+            self.end(str(error))
+        except (OvsdbError, KeyError) as error:
+            self.end(f"no database of Open vSwitch as known here: {error}", warn=True)
+        except Exception as error:
+            self._log.exception("host session failed")
+            self.end(f"failed: {error!r}")
+
+    async def set_tags(self, changes: Mapping[int, str | None]) -> None:
+        """Keep local VLAN tags in the host's database: tag 1 to 4094 -> network id, or None to forget it.
+
+        When it returns, :attr:`facts` has them. Raises ValueError, Disconnected, OvsdbError, TimeoutError.
+        """
+        if wrong := [tag for tag in changes if tag not in TAGS]:
+            raise ValueError(f"{wrong} are no VLAN tags")
+        bridge = self._layout.bridges.get(BR_INT) if self._layout else None
+        if bridge is None:
+            raise Disconnected(f"{BR_INT} is not there")
+        if not changes:
+            return
+        gone = ["set", [f"{TAG_KEY}{tag}" for tag in changes]]
+        come = ["map", [[f"{TAG_KEY}{tag}", network] for tag, network in changes.items() if network is not None]]
+        mutations = [["external_ids", "delete", gone], ["external_ids", "insert", come]]
+        operation = {"op": "mutate", "table": "Bridge", "where": where(bridge), "mutations": mutations}
+        (result,) = (await self._connection.transact(DATABASE, operation))[:1]
+        if result.get("count") != 1:
+            raise Disconnected(f"{BR_INT} is gone")
+
+    def end(self, reason: str, *, warn: bool = False, tell: bool = True) -> None:
+        """Ends the session. ``tell``: call ``on_facts``, with None as the new facts."""
+        if self.closed.done():
+            return
+        self.closed.set_result(reason)
+        (self._log.warning if warn else self._log.info)("host session ended", reason=reason)
+        self._wake.set()
+        self._connection.close(reason)
+        if tell and self.facts is not None:
+            try:
+                self._on_facts(self, self.facts, None)
+            except Exception:
+                self._log.exception("the end of a host session could not be handled")
+
+    async def _follow(self) -> None:
+        self._connection.closed.add_done_callback(lambda closed: self.end(str(closed.result() or "closed")))
+        schema = await self._connection.call("get_schema", DATABASE, timeout=10.0)
+        replica = Replica(DATABASE, schema, WATCHED, self._changed)
+        self._layout = Layout(replica.tables)
+        await replica.attach(self._connection)
+        while not self.closed.done():
+            await self._wake.wait()
+            self._wake.clear()
+            await self._set_up()
+
+    def _changed(self, changes: list[RowChange]) -> None:
+        if self._layout is not None and not self.closed.done():
+            self._layout.apply(changes)
+            if self._evaluate():
+                self._wake.set()
+
+    def _evaluate(self) -> bool:
+        """Tells the facts if they have changed. Is there anything to repair?"""
+        layout = self._layout
+        if self.closed.done() or layout is None or layout.switch is None:
+            return False
+        switch = layout.switch[1]
+        wished = self._wish(layout, switch)
+        wrong = bool(repair(layout, wished).operations)
+        if not wrong:
+            self._trouble = ""
+        old = self.facts
+        new = facts(layout, switch, wished, old, self._trouble or ("is being set up" if wrong else ""))
+        if old is not None and new.name and new.name != old.name:
+            self.end(f"its system-id has changed from {old.name} to {new.name}")
+        elif new is not old and new.name:
+            self.facts = new
+            self._on_facts(self, old, new)
+        return wrong
+
+    def _wish(self, layout: Layout, switch: Row) -> Wish:
+        spare = self.facts.name if self.facts else self._spare
+        return wish(
+            layout,
+            switch,
+            controller=self._controller,
+            address=self.address,
+            endpoint=self._endpoint,
+            spare=spare,
+        )
+
+    async def _set_up(self) -> None:
+        """One repair, if one is needed; what it changes comes back as a change."""
+        layout = self._layout
+        if self.closed.done() or layout is None or layout.switch is None:
+            return
+        plan = repair(layout, self._wish(layout, layout.switch[1]))
+        if not plan.operations or not self._may_repair(plan):
+            return
+        self._log.info("host is set up", what=plan.what)
+        try:
+            await self._connection.transact(DATABASE, *plan.operations)
+        except OvsdbError as error:
+            # Tried again when something there changes, as it does if it was but that our copy was not up to date.
+            self._log.warning("host refuses to be set up", error=str(error), what=plan.what)
+            self._trouble = f"its database refuses {', '.join(plan.what)}: {error}"
+            self._evaluate()
+            return
+        self._trouble = ""
+        if self._evaluate():
+            self._wake.set()
+
+    def _may_repair(self, plan: Repair) -> bool:
+        now = self._loop.time()
+        while self._repaired and now - self._repaired[0] > MINUTE:
+            self._repaired.popleft()
+        if len(self._repaired) < REPAIRS_A_MINUTE:
+            self._repaired.append(now)
+            return True
+        what = ", ".join(plan.what)
+        trouble = f"something else on this host keeps changing what the controller sets up ({what})"
+        if self._trouble != trouble:
+            self._log.warning("host is left alone for a while", reason=trouble)
+            self._trouble = trouble
+            self._evaluate()
+            self._loop.call_at(self._repaired[0] + MINUTE + 0.1, self._wake.set)
+        return False
+
+
+def _address(name: tuple[Any, ...] | str) -> str:
+    return str(name[0]).removeprefix("::ffff:") if isinstance(name, tuple) else "127.0.0.1"
+
+
+def endpoint(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _endpoint(name: tuple[Any, ...] | str) -> str:
+    return endpoint(_address(name), name[1]) if isinstance(name, tuple) else name

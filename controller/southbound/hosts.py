@@ -1,0 +1,85 @@
+"""Where hosts dial in with their OVSDB."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from controller.ovsdb.connection import Connection, listen
+from controller.southbound.facts import HostFacts
+from controller.southbound.host import HostSession, endpoint
+
+log = structlog.get_logger()
+
+OnFacts = Callable[[HostSession, HostFacts | None, HostFacts | None], None]
+
+
+class HostListener:
+    """Accepts hosts and keeps their sessions; one session a host.
+
+    ``address``: HOST:PORT; port 0 takes a free one, see :attr:`port`. ``openflow_port`` and ``advertise``: where the
+    bridges are told to find the controller; without ``advertise``, at the address by which the host reached us.
+    ``on_facts(session, old, new)``: at each change of a host's facts; ``old`` is None at first, ``new`` is None when
+    the session has ended. A host that connects anew while its old session still seems to live is one change, told with
+    the new session and the old one's last facts.
+    """
+
+    def __init__(
+        self, address: str, *, openflow_port: int, on_facts: OnFacts, advertise: str | None = None, probe: float = 5.0
+    ) -> None:
+        self._address, self._openflow_port, self._advertise = address, openflow_port, advertise
+        self._on_facts, self._probe = on_facts, probe
+        self._server: asyncio.Server | None = None
+        self._sessions: dict[str, HostSession] = {}
+        self._tasks: dict[HostSession, asyncio.Task[None]] = {}
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once started."""
+        return int(self._server.sockets[0].getsockname()[1]) if self._server else 0
+
+    @property
+    def sessions(self) -> Mapping[str, HostSession]:
+        """Host name -> its session."""
+        return self._sessions
+
+    async def start(self) -> None:
+        """Raises OSError when the address can't be had."""
+        self._server = await listen(self._address, self._accept, probe=self._probe)
+
+    async def close(self) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        for session in list(self._tasks):
+            session.end("the controller stops", tell=False)
+        await asyncio.gather(*self._tasks.values())
+        await self._server.wait_closed()
+
+    def _accept(self, connection: Connection) -> None:
+        session = HostSession(connection, openflow=self._target, on_facts=self._told)
+        task = self._tasks[session] = asyncio.get_running_loop().create_task(session.run())
+        task.add_done_callback(lambda _: self._tasks.pop(session, None))
+
+    def _target(self, reached: str) -> str:
+        return f"tcp:{endpoint(self._advertise or reached, self._openflow_port)}"
+
+    def _told(self, session: HostSession, old: HostFacts | None, new: HostFacts | None) -> None:
+        if new is None:
+            if old is not None and self._sessions.get(old.name) is session:
+                del self._sessions[old.name]
+                self._on_facts(session, old, None)
+            return
+        other = self._sessions.get(new.name)
+        if other is None:
+            log.info("host joined", host=new.name, peer=session.peer)
+        elif other is not session:
+            if other.address != session.address:
+                # Two hosts with one name. The first keeps it as long as it lives: probes find out.
+                session.end(f"refused: system-id {new.name} is in use by {other.peer}", warn=True, tell=False)
+                return
+            log.info("host joined anew", host=new.name, peer=session.peer, old=other.peer)
+            old = other.facts
+            other.end(f"the host has connected anew from {session.peer}", tell=False)
+        self._sessions[new.name] = session
+        self._on_facts(session, old, new)

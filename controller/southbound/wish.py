@@ -1,0 +1,113 @@
+"""How a host should be set up: what it says of itself, with a default for whatever it does not say.
+
+The keys in external_ids are those that operators of OVN and ``ovn-controller(8)`` know.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+
+import msgspec
+
+from controller.ovsdb.replica import Row
+from controller.southbound.layout import Layout
+from flows.tables import BR_INT, BR_TUN, PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
+
+EXTERNAL, BR_EX = "external", "br-ex"
+"""The physical network that a host has when it names none, and its bridge."""
+
+
+class OwnPort(msgspec.Struct, frozen=True):
+    """A port of the controller's own, with one interface of the same name."""
+
+    bridge: str
+    name: str
+    type: str
+    options: Mapping[str, str]
+    """Those that matter; others are left as they are."""
+    ofport: int | None
+    """The OpenFlow port that flows speak of."""
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What one host is to be like."""
+
+    system_id: str
+    endpoint: str
+    """Address and port at which it reached us."""
+    controller: str
+    """OpenFlow target for br-int and br-tun, as ``tcp:10.0.0.1:6653``."""
+    tunnel_ip: str
+    bridge_mappings: tuple[tuple[str, str], ...]
+    """(physical network, bridge) pairs, at least one."""
+    external: str
+    """The bridge to which br-int is patched."""
+    datapath_type: str | None
+    """For bridges that are made; None when it is not known yet."""
+    problem: str = ""
+    """What in the host's own settings can't be right."""
+
+    @property
+    def ports(self) -> tuple[OwnPort, ...]:
+        tunnel = {"remote_ip": "flow", "key": "flow", "local_ip": self.tunnel_ip}
+        return (
+            OwnPort(BR_INT, "patch-tun", "patch", {"peer": "patch-int"}, PATCH_TUN),
+            OwnPort(BR_INT, "patch-ex", "patch", {"peer": "patch-int-ex"}, PATCH_EX),
+            OwnPort(BR_TUN, "patch-int", "patch", {"peer": "patch-tun"}, PATCH_INT),
+            OwnPort(BR_TUN, "vxlan", "vxlan", tunnel, VXLAN),
+            OwnPort(self.external, "patch-int-ex", "patch", {"peer": "patch-ex"}, None),
+        )
+
+
+def wish(layout: Layout, switch: Row, *, controller: str, address: str, endpoint: str, spare: str) -> Wish:
+    """``switch``: the host's Open_vSwitch row. ``address``: where it connects from. ``spare``: its name if it has none.
+    """
+    said: Mapping[str, str] = switch["external_ids"]
+    problems: list[str] = []
+    mappings = _mappings(said.get("ovn-bridge-mappings", ""), problems) or ((EXTERNAL, BR_EX),)
+    external = dict(mappings).get(EXTERNAL, mappings[0][1])
+    return Wish(
+        system_id=said.get("system-id") or spare,
+        endpoint=endpoint,
+        controller=controller,
+        tunnel_ip=_tunnel_ip(said.get("ovn-encap-ip", ""), address, problems),
+        bridge_mappings=mappings,
+        external=external,
+        datapath_type=said.get("ovn-bridge-datapath-type") or _datapath_type(layout, switch, external),
+        problem="; ".join(problems),
+    )
+
+
+def _tunnel_ip(said: str, address: str, problems: list[str]) -> str:
+    first = said.split(",")[0].strip()
+    if not first:
+        return address
+    try:
+        return str(ipaddress.ip_address(first))
+    except ValueError:
+        problems.append(f"external_ids:ovn-encap-ip {said!r} is no IP address, {address} is used")
+        return address
+
+
+def _mappings(said: str, problems: list[str]) -> tuple[tuple[str, str], ...]:
+    """``network:bridge,network:bridge``"""
+    found: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in said.split(","))):
+        network, _, bridge = (part.strip() for part in pair.partition(":"))
+        if not network or not bridge or bridge in (BR_INT, BR_TUN):
+            problems.append(
+                f"external_ids:ovn-bridge-mappings: {pair!r} is not NETWORK:BRIDGE with a bridge of its own"
+            )
+        elif found.setdefault(network, bridge) != bridge:
+            problems.append(f"external_ids:ovn-bridge-mappings names {network!r} twice")
+    return tuple(found.items())
+
+
+def _datapath_type(layout: Layout, switch: Row, external: str) -> str | None:
+    """That of a bridge which is there already, since patch ports do not lead from one data path to another."""
+    for name in (BR_INT, BR_TUN, external):
+        if bridge := layout.bridge(name):
+            return bridge["datapath_type"] or "system"
+    types = switch["datapath_types"]  # ovs-vswitchd fills it in when it starts
+    if not types:
+        return None
+    return "system" if "system" in types else "netdev"

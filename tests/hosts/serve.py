@@ -1,0 +1,115 @@
+"""``tunbridge serve``, as an operator starts it, with the lab's address for hosts."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.hosts import process
+from tests.hosts.namespace import run
+
+
+class NotServing(Exception):
+    """It ended, or did not answer in time; the message holds the end of its log."""
+
+
+class Serve:
+    def __init__(self, directory: Path, *, listen: str, openflow: str, ovsdb: str) -> None:
+        self.directory = directory / "tunbridge"
+        self.listen = listen
+        self.openflow = openflow
+        self.ovsdb = ovsdb
+        self.url = f"http://{listen}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "serve.log"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / "serve.pid"
+
+    def start(self, timeout: float = 30.0) -> None:
+        """Returns when it answers. Raises NotServing."""
+        self.directory.mkdir(exist_ok=True)
+        command = Path(sys.executable).with_name("tunbridge")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(str(command), "serve", "--listen", self.listen, "--openflow", self.openflow),
+                    *("--ovsdb", self.ovsdb, "--data", str(self.directory / "data")),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A session of its own: Ctrl-C is for the demo, which then ends it in its own time.
+                start_new_session=True,
+            )
+        self._pid_file.write_text(str(self._process.pid))
+        self.wait(timeout)
+
+    def wait(self, timeout: float = 30.0) -> None:
+        """Until /healthz says that all of it works."""
+        assert self._process
+        end = time.monotonic() + timeout
+        said = "nothing"
+        while time.monotonic() < end:
+            if (status := self._process.poll()) is not None:
+                raise NotServing(f"tunbridge serve ended with status {status}.\n{self.log_tail()}")
+            try:
+                answer = httpx.get(f"{self.url}/healthz", timeout=2.0)
+                if answer.status_code == 200:
+                    return
+                said = f"{answer.status_code} {answer.text[:300]}"
+            except httpx.TransportError as problem:
+                said = repr(problem)
+            time.sleep(0.05)
+        raise NotServing(f"tunbridge serve: {self.url}/healthz said {said} after {timeout:g} s.\n{self.log_tail()}")
+
+    def child(self, command: str) -> int:
+        """Pid of one of its processes: ``control`` or ``api``."""
+        assert self._process
+        for pid in process.children(self._process.pid):
+            if command in process.command_line(pid):
+                return pid
+        raise LookupError(f"tunbridge serve has no process {command}")
+
+    def kill(self, command: str) -> int:
+        """kill -9 of one of its processes; the pid it had."""
+        pid = self.child(command)
+        process.send(pid, signal.SIGKILL)
+        process.wait_gone([pid], 5.0)
+        return pid
+
+    def stop(self) -> None:
+        if self._process:
+            process.stop(process.owned(self.directory) | {self._process.pid}, grace=10.0)
+            self._process = None
+
+    def log_tail(self, lines: int = 30) -> str:
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def free_port(address: str) -> int:
+    """A TCP port that nobody listens on there at this moment."""
+    with socket.create_server((address, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def holder(address: str, port: int) -> str:
+    """Who listens there, in words; empty when it is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            return ""
+        except OSError:
+            users = run(["ss", "-Hltnp", f"sport = :{port}"], check=False)
+            return users.split('users:(("')[1].split('"')[0] if "users:" in users else "another process"

@@ -1,0 +1,202 @@
+"""Hypothesis strategies for flows: anything the vocabulary can say, and what the tables declare."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from flows.actions import (
+    Action,
+    Goto,
+    InPort,
+    Meter,
+    Move,
+    Normal,
+    Output,
+    OutputField,
+    PopVlan,
+    PushVlan,
+    Resubmit,
+    Set,
+    ToController,
+)
+from flows.fields import (
+    ETH_TYPE,
+    FIELDS,
+    ICMPV6_TYPE,
+    IN_PORT,
+    IP_PROTO,
+    PORT_LIMIT,
+    PORT_LOCAL,
+    VLAN_PCP,
+    VLAN_PRESENT,
+    VLAN_VID,
+    Field,
+)
+from flows.flow import Flow, check
+from flows.match import Match
+from flows.table import Table
+from flows.tables import TABLES
+from flows.value import Value
+
+METER = 1
+"""A meter that the bridges of the test have."""
+
+Fields = dict[Field, Value]
+
+_PROTOCOLS: tuple[Fields, ...] = (
+    {},
+    {ETH_TYPE: 0x0806},
+    {ETH_TYPE: 0x0800},
+    {ETH_TYPE: 0x86DD},
+    *({ETH_TYPE: eth, IP_PROTO: proto} for eth in (0x0800, 0x86DD) for proto in (6, 17, 99)),
+    {ETH_TYPE: 0x0800, IP_PROTO: 1},
+    {ETH_TYPE: 0x86DD, IP_PROTO: 58},
+    *({ETH_TYPE: 0x86DD, IP_PROTO: 58, ICMPV6_TYPE: type} for type in (133, 135, 136)),
+    *({ETH_TYPE: eth} for eth in (0x0000, 0x05FF, 0x1234, 0x8035, 0x8847, 0x88CC)),
+)
+_TAGS: tuple[Fields, ...] = ({}, {}, {VLAN_VID: 0})
+
+ports = st.one_of(st.integers(1, 4), st.integers(1, PORT_LIMIT - 1), st.just(PORT_LOCAL))
+
+
+def there(field: Field, fixed: Fields, tagged: bool) -> bool:
+    """Whether packets that match ``fixed`` have the field for certain."""
+    for need in field.needs:
+        if need.field is VLAN_VID:
+            if not tagged:
+                return False
+        elif fixed.get(need.field) not in need.values:
+            return False
+    return field is not VLAN_VID or tagged
+
+
+def numbers(field: Field) -> st.SearchStrategy[int]:
+    if field is IN_PORT:
+        return ports
+    edges = st.sampled_from(sorted({0, 1, field.mask >> 1, field.mask - 1, field.mask}))
+    return st.one_of(edges, st.integers(0, field.mask))
+
+
+@st.composite
+def values(draw: st.DrawFn, field: Field) -> Value:
+    number = draw(numbers(field))
+    how = draw(st.sampled_from(("exact", "exact", "prefix", "mask"))) if field.maskable else "exact"
+    if how == "exact":
+        return number
+    if how == "prefix":
+        return number, field.mask & ~((1 << draw(st.integers(0, field.bits - 1))) - 1)
+    return number, draw(st.integers(1, field.mask))
+
+
+@st.composite
+def matches(draw: st.DrawFn, declared: Sequence[Field] | None = None) -> tuple[Match, Fields, bool]:
+    """(match, the fields that it fixes to one value, whether there is a VLAN tag for certain)."""
+    tag = st.integers(0, 0xFFF).map(lambda vid: {VLAN_VID: VLAN_PRESENT | vid})
+    some_tag = st.integers(0, 0xFFF).map(lambda vid: {VLAN_VID: (VLAN_PRESENT | vid, VLAN_PRESENT | vid)})
+    fields: dict[Field, Any] = dict(draw(st.sampled_from(_PROTOCOLS)))
+    fields |= draw(st.one_of(st.sampled_from(_TAGS), tag, some_tag))
+    allowed = FIELDS if declared is None else declared
+    if declared is not None:
+        fields = _closed({field: value for field, value in fields.items() if field in declared})
+    tagged = isinstance(vid := fields.get(VLAN_VID, 0), tuple) or vid >= VLAN_PRESENT
+    fixed = {field: value for field, value in fields.items() if isinstance(value, int)}
+    more = [f for f in allowed if f not in fields and f not in (VLAN_VID, ETH_TYPE) and there(f, fixed, tagged)]
+    taken: set[tuple[Field, int]] = set()
+    for field in draw(st.lists(st.sampled_from(more), unique=True, max_size=6)) if more else ():
+        # Two registers of different widths may not say different things about the same bits.
+        bits = {(base, start + n) for base, start, _, window in _lies(field) for n in range(window.bit_length())}
+        if not bits & taken:
+            fields[field] = draw(values(field))
+            taken |= bits
+    return Match(fields), fixed, tagged
+
+
+def _lies(field: Field) -> Iterable[tuple[Field, int, int, int]]:
+    return field.pieces or ((field, 0, 0, field.mask),)
+
+
+def _closed(fields: Fields) -> Fields:
+    """Without those whose prerequisites are not among them."""
+    kept = {f: v for f, v in fields.items() if all(fields.get(n.field) in n.values for n in f.needs)}
+    return kept if kept == fields else _closed(kept)
+
+
+@st.composite
+def sets(draw: st.DrawFn, field: Field) -> Set:
+    if field is VLAN_VID:
+        return Set(field, VLAN_PRESENT | draw(st.integers(0, 0xFFF)))
+    value = draw(values(field))
+    return Set(field, *value) if isinstance(value, tuple) else Set(field, value)
+
+
+@st.composite
+def moves(draw: st.DrawFn, src: Field, dst: Field) -> Move:
+    bits = draw(st.one_of(st.just(min(src.span, dst.span)), st.integers(1, min(src.span, dst.span))))
+    return Move(src, dst, bits, draw(st.integers(0, src.span - bits)), draw(st.integers(0, dst.span - bits)))
+
+
+@st.composite
+def flows(draw: st.DrawFn) -> Flow:
+    """Anything that can be said, in any table, whatever that declares."""
+    table = draw(st.sampled_from(TABLES))
+    match, fixed, tagged = draw(matches())
+    same = [t for t in TABLES if t.bridge == table.bridge]
+    actions: list[Action] = [Meter(METER)] if draw(st.integers(0, 9)) == 0 else []
+    for _ in range(draw(st.integers(0, 6))):
+        readable = [f for f in FIELDS if there(f, fixed, tagged) and f not in (ETH_TYPE, IP_PROTO)]
+        # A field that the match rests upon may not be written: what follows would rest on nothing.
+        writable = [f for f in readable if f.writable and f is not ICMPV6_TYPE]
+        choices: list[st.SearchStrategy[Action]] = [
+            st.sampled_from(writable).flatmap(sets),
+            st.tuples(st.sampled_from(readable), st.sampled_from(writable)).flatmap(lambda pair: moves(*pair)),
+            st.builds(Output, ports),
+            st.builds(OutputField, st.sampled_from([f for f in readable if f.bits <= 32])),
+            st.builds(ToController, st.integers(0, 0xFFFF)),
+            st.builds(Resubmit, st.sampled_from(same)),
+            st.sampled_from((InPort(), Normal(), PushVlan(), *([PopVlan()] if tagged else []))),
+        ]
+        action = draw(st.one_of(choices))
+        tagged = isinstance(action, PushVlan) or (tagged and not isinstance(action, PopVlan))
+        actions.append(action)
+    later = [t for t in same if t.number > table.number]
+    if later and draw(st.booleans()):
+        actions.append(Goto(draw(st.sampled_from(later))))
+    return Flow(table, draw(st.integers(0, 0xFFFF)), match, tuple(actions))
+
+
+@st.composite
+def declared_flows(draw: st.DrawFn) -> Flow:
+    """What a table declares that its flows may be."""
+    table = draw(st.sampled_from(TABLES))
+    match, fixed, tagged = draw(matches(table.matches))
+    actions: list[Action] = []
+    if VLAN_VID in table.writes and not tagged:
+        actions.append(PushVlan())
+        tagged = True
+    readable = [f for f in table.matches + table.reads if there(f, fixed, tagged)]
+    writable = [f for f in table.writes if there(f, fixed, tagged)]
+    choices: list[st.SearchStrategy[Action]] = [st.builds(Resubmit, st.sampled_from(_named(table, table.calls)))]
+    choices = choices if table.calls else []
+    if writable:
+        choices.append(st.sampled_from(writable).flatmap(sets))
+        if readable:
+            pairs = st.tuples(st.sampled_from(readable), st.sampled_from(writable))
+            choices.append(pairs.flatmap(lambda pair: moves(*pair)))
+    if table.outputs:
+        choices += [st.builds(Output, ports), st.just(InPort()), st.just(ToController())]
+    if choices:
+        actions += draw(st.lists(st.one_of(choices), max_size=4))
+    if table.goto and draw(st.booleans()):
+        actions.append(Goto(draw(st.sampled_from(_named(table, table.goto)))))
+    flow = Flow(table, draw(st.integers(0, 0xFFFF)), match, tuple(actions))
+    check(flow)
+    return flow
+
+
+def _named(table: Table, names: Iterable[str]) -> list[Table]:
+    return [t for t in TABLES if t.bridge == table.bridge and t.name in names] or [table]
+
+
+# VLAN_PCP is only reached through a tag, so it is drawn as any other field.
+assert VLAN_PCP.needs
