@@ -5,7 +5,7 @@ bridge its plan. Nothing in a turn waits; each bridge sends in a task of its own
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,6 +14,8 @@ from uuid import uuid4
 import msgspec
 import structlog
 
+from apps import APPS
+from apps.contract import App
 from apps.contract import PacketIn as Punt
 from controller.compile.desired import Desired
 from controller.compile.ledger import Entry, UnitKey
@@ -82,11 +84,12 @@ class Control:
         self,
         store: Store,
         options: Options,
+        apps: Sequence[App] = APPS,
         now: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self.store, self._options, self._now, self._new_id = store, options, now, new_id
-        self.desired = Desired()
+        self.desired = Desired(apps)
         self.view, self.compiler = self.desired.view, self.desired.compiler
         self.facts = FactWriter(store, new_id)
         self.bridges: dict[tuple[str, str], Bridge] = {}

@@ -1,10 +1,11 @@
 """The whole pure machine: rows in, plans out. Control feeds it; tests feed it the same way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from apps import APPS
+from apps.contract import App
 from controller.compile.compiler import Compiler, Outcome
 from controller.compile.follow import follow
 from controller.compile.tags import HostTags
@@ -25,9 +26,9 @@ class Turn(msgspec.Struct, frozen=True):
 class Desired:
     """View, local VLAN tags and compiler."""
 
-    def __init__(self) -> None:
+    def __init__(self, apps: Sequence[App] = APPS) -> None:
         self.view = network_view()
-        self.compiler = Compiler(self.view, APPS, follow, [HOST, NETWORKS_ON_HOST])
+        self.compiler = Compiler(self.view, apps, follow, [HOST, NETWORKS_ON_HOST])
         self.tags: dict[str, HostTags] = {}
         """Of the hosts that have said which they have kept; others get none, nor flows that need them."""
         self._untagged: set[str] = set()

@@ -49,10 +49,7 @@ class Transaction:
                 row = {name: type_.column(name, value) for name, value in values.items()}
                 return [{"op": "update", "table": kind.table, "where": _where(id), "row": row}]
             case Delete(record):
-                return [
-                    _wait(record.table, record.id, {"_uuid": ["uuid", record.id]}),
-                    {"op": "delete", "table": record.table, "where": _where(record.id)},
-                ]
+                return [_wait(record.table, record.id, {"_uuid": ["uuid", record.id]}), *self._delete(record)]
 
     def _insert(self, record: Record) -> list[dict[str, Any]]:
         type_ = self._types[type(record)]
@@ -63,6 +60,12 @@ class Transaction:
         operations.append({"op": "insert", "table": record.table, "uuid": record.id, "row": type_.row(record)})
         return operations
 
+    def _delete(self, record: Record) -> list[dict[str, Any]]:
+        # Children would go by themselves, but only after the references that they hold were counted: what they refer to
+        # could not be deleted in the same transaction.
+        children = [child for name in self._types[type(record)].children for child in getattr(record, name)]
+        return [{"op": "delete", "table": row.table, "where": _where(row.id)} for row in (record, *children)]
+
     def _update(self, old: Record, new: Record) -> list[dict[str, Any]]:
         if type(old) is not type(new) or old.id != new.id:
             raise ValueError("an update is of two states of one row")
@@ -72,10 +75,13 @@ class Transaction:
         for name in type_.children:
             held = {child.id: child for child in getattr(old, name)}
             for child in getattr(new, name):
-                if child.id not in held:
+                before = held.pop(child.id, None)
+                if before is None:
                     operations += self._insert(child)
-                elif child != held[child.id]:
+                elif child != before:
                     raise ValueError(f"{type(child).__name__} {child.id} can't change: give another row")
+            for child in held.values():
+                operations += self._delete(child)
         row = type_.changed(old, new)
         if row:
             operations.append({"op": "update", "table": old.table, "where": _where(old.id), "row": row})

@@ -59,13 +59,13 @@ class Api:
         assert answer.status_code == status, (answer.status_code, answer.text)
         return answer.json() if answer.content else None
 
-    def create(self, name: str, **attributes: Any) -> dict[str, Any]:
+    def create(self, name: str, /, **attributes: Any) -> dict[str, Any]:
         return self.ask("POST", f"/v2.0/{name}s", {name: attributes}, 201)[name]
 
     def show(self, name: str, id: str) -> dict[str, Any]:
         return self.ask("GET", f"/v2.0/{name}s/{id}")[name]
 
-    def update(self, name: str, id: str, **attributes: Any) -> dict[str, Any]:
+    def update(self, name: str, id: str, /, **attributes: Any) -> dict[str, Any]:
         return self.ask("PUT", f"/v2.0/{name}s/{id}", {name: attributes})[name]
 
     def delete(self, name: str, id: str) -> None:

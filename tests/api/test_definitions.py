@@ -81,6 +81,7 @@ NOT_YET = {
         "is_default",
         "l2_adjacency",
         "port_security_enabled",
+        "project_default",
         "pvlan",
         "qinq",
         "qos_policy_id",
@@ -89,6 +90,7 @@ NOT_YET = {
     },
     "subnets": {
         "dns_publish_fixed_ip",
+        "leak_routes",
         "router:external",
         "segment_id",
         "service_types",
@@ -112,7 +114,6 @@ NOT_YET = {
         "qos_network_policy_id",
         "qos_policy_id",
         "resource_request",
-        "security_groups",
         "trunk_details",
         "trusted",
     },
@@ -158,7 +159,8 @@ def test_what_we_lack_is_listed_and_refused(collection: str, api: Api) -> None:
     for module in modules():
         everything |= set((getattr(module, "RESOURCE_ATTRIBUTE_MAP", None) or {}).get(collection, {}))
     assert everything - set(OURS[collection]) == NOT_YET[collection]
-    for name in NOT_YET[collection]:
+    # Security groups are defined by the neutron server itself.
+    for name in NOT_YET[collection] | {"security_groups"}:
         answer = api.raw("POST", f"/v2.0/{collection}", {collection[:-1]: {name: None}})
         assert api.fault(answer) == (400, "HTTPBadRequest", f"Unrecognized attribute(s) '{name}'")
 

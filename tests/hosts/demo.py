@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -79,8 +80,7 @@ class Demo:
         with self.step(f"each host joins: ovs-vsctl set-manager tcp:{controller}"):
             for host in lab.hosts.values():
                 host.join(controller)
-            for host in lab.hosts.values():
-                host.wait_bridge("br-int")
+            serve.wait_hosts(lab.hosts)
         world = World(lab, serve)
         with self.step("two projects, red and blue: a network each, both 10.0.0.0/24 and fd00::/64"):
             world.make_networks()
@@ -160,7 +160,7 @@ def table(rows: list[Row]) -> Table:
             path.way,
             path.what,
             path.should,
-            "[green]as it should[/]" if right else f"[red]{result.got}[/]",
+            result.got if right else f"[red]{escape(result.got)}[/]",
             "" if result.ms is None else f"{result.ms:.1f}",
         )
     return shown

@@ -49,28 +49,33 @@ class Host:
         self._start_daemons()
         self._address()
 
+    def start_switch(self) -> None:
+        """After ``crash("ovs-vswitchd")``."""
+        self._start_switch()
+        self._address()
+
     def _start_daemons(self) -> None:
         folder = self.directory
-        for name in ("ovsdb.ctl", "vswitchd.ctl", "db.sock"):
-            (folder / name).unlink(missing_ok=True)
-        common = ["-vconsole:off", "--detach", "--no-chdir"]
         self._daemon(
             "ovsdb-server",
             f"{folder}/conf.db",
             f"--remote=p{self.socket}",
             "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
             f"--unixctl={folder}/ovsdb.ctl",
-            *common,
         )
-        run(["ovs-vsctl", "--no-syslog", f"--db={self.socket}", "--no-wait", "init"])
-        self._daemon("ovs-vswitchd", self.socket, "--disable-system", f"--unixctl={folder}/vswitchd.ctl", *common)
+        self.vsctl("--no-wait", "init")
+        self._start_switch()
+
+    def _start_switch(self) -> None:
+        self._daemon("ovs-vswitchd", self.socket, "--disable-system", f"--unixctl={self.directory}/vswitchd.ctl")
 
     def _daemon(self, name: str, *arguments: str) -> None:
         """Returns when the daemon serves (``--detach``)."""
         folder = self.directory
         places = [f"{key}={folder}" for key in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")]
         files = [f"--pidfile={folder}/{name}.pid", f"--log-file={folder}/{name}.log"]
-        run(["env", *places, name, *arguments, *files], namespace=self.namespace)
+        common = ["-vconsole:off", "--detach", "--no-chdir"]
+        run(["env", *places, name, *arguments, *files, *common], namespace=self.namespace)
 
     def _address(self) -> None:
         """On br-phy's local port, which goes with its vswitchd."""

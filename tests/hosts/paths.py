@@ -47,14 +47,14 @@ def lease_text(vm: Vm) -> str:
     lease = vm.lease
     if lease is None:
         return "no lease"
-    routes = ",".join(f"{to}→{via}" for to, via in lease.routes)
-    return f"{lease.address}/{lease.prefix} mtu {lease.mtu} dns {','.join(lease.dns)} routes {routes}"
+    routes = " ".join(f"{to}→{via}" for to, via in lease.routes)
+    return f"{lease.address}/{lease.prefix} mtu {lease.mtu} dns {' '.join(lease.dns)}\n{routes}"
 
 
 def expected_lease(place: Place) -> str:
     # RFC 3442: a client that takes classless routes ignores the router option, so the default route is among them.
-    routes = f"{world.ROUTE[0]}→{world.ROUTE[1]},0.0.0.0/0→{world.GATEWAY}"
-    return f"{place.ipv4}/24 mtu {world.MTU} dns {world.DNS} routes {routes}"
+    routes = f"{world.ROUTE[0]}→{world.ROUTE[1]} 0.0.0.0/0→{world.GATEWAY}"
+    return f"{place.ipv4}/24 mtu {world.MTU} dns {world.DNS}\n{routes}"
 
 
 def _neighbours(world: World) -> Iterator[Path]:
@@ -75,7 +75,7 @@ def _neighbours(world: World) -> Iterator[Path]:
             ping = vm.ping(target.ipv4, size=1422, whole=True)
             return Result("answered" if ping.received else NEITHER, ping.ms)
 
-        yield Path(one, other, _way(origin, target), "ping, 1450 bytes in one piece", "answered", full)
+        yield Path(one, other, _way(origin, target), "ping, 1450 bytes, DF", "answered", full)
 
 
 def _ping(vm: Vm, target: Place) -> Result:
@@ -109,8 +109,16 @@ def _same_address(world: World) -> Iterator[Path]:
 
 
 def _strangers(world: World) -> Iterator[Path]:
-    """The other project: by address, and straight to its MAC."""
-    pairs = (("red1", "blue4"), ("red3", "blue4"), ("blue1", "red4"), ("blue3", "red4"))
+    """The other project: by address, and straight to its MAC. The first two rows show that what is sent would be seen
+    if it came through."""
+    pairs = (
+        ("red1", "red2"),
+        ("red1", "red3"),
+        ("red1", "blue4"),
+        ("red3", "blue4"),
+        ("blue1", "red4"),
+        ("blue3", "red4"),
+    )
     for origin, target in ((world.places[one], world.places[other]) for one, other in pairs):
         vm = world.vm(origin.name)
 
@@ -121,9 +129,10 @@ def _strangers(world: World) -> Iterator[Path]:
             mac = world.ports[target.name]["mac_address"]
             return _seen(world, vm, [target], lambda mark: _datagram(mac, vm.mac, origin.ipv4, target.ipv4, mark))
 
-        way = _way(origin, target)
-        yield Path(origin.name, target.name, way, "ping", NEITHER, ping)
-        yield Path(origin.name, target.name, way, "a frame to its MAC", UNSEEN, straight)
+        way, own = _way(origin, target), origin.project == target.project
+        yield Path(origin.name, target.name, way, "a frame to its MAC", target.name if own else UNSEEN, straight)
+        if not own:
+            yield Path(origin.name, target.name, way, "ping", NEITHER, ping)
 
 
 def _broadcast(world: World) -> Iterator[Path]:

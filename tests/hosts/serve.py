@@ -5,7 +5,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -62,7 +64,7 @@ class Serve:
             if (status := self._process.poll()) is not None:
                 raise NotServing(f"tunbridge serve ended with status {status}.\n{self.log_tail()}")
             try:
-                answer = httpx.get(f"{self.url}/healthz", timeout=2.0)
+                answer = httpx.get(f"{self.url}/healthz", timeout=2.0, trust_env=False)
                 if answer.status_code == 200:
                     return
                 said = f"{answer.status_code} {answer.text[:300]}"
@@ -70,6 +72,28 @@ class Serve:
                 said = repr(problem)
             time.sleep(0.05)
         raise NotServing(f"tunbridge serve: {self.url}/healthz said {said} after {timeout:g} s.\n{self.log_tail()}")
+
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """What it says of its hosts, by host name. Raises httpx.HTTPError while control is away."""
+        answer = httpx.get(f"{self.url}/tunbridge/v1/hosts", timeout=5.0, trust_env=False)
+        return {host["hostname"]: host for host in answer.raise_for_status().json()["hosts"]}
+
+    def wait_hosts(self, names: Iterable[str], timeout: float = 20.0) -> None:
+        """Until all of them are served: alive, and the flows of their bridges in step with what is wanted."""
+        end = time.monotonic() + timeout
+        names = set(names)
+        missing, said = names, ""
+        while time.monotonic() < end:
+            try:
+                hosts = self.hosts()
+                missing = {name for name in names if name not in hosts or not _served(hosts[name])}
+                said = str([hosts[name] for name in missing if name in hosts])
+            except httpx.HTTPError as problem:
+                said = repr(problem)
+            if not missing:
+                return
+            time.sleep(0.05)
+        raise NotServing(f"not served after {timeout:g} s: {', '.join(sorted(missing))}; {said}\n{self.log_tail()}")
 
     def child(self, command: str) -> int:
         """Pid of one of its processes: ``control`` or ``api``."""
@@ -79,12 +103,11 @@ class Serve:
                 return pid
         raise LookupError(f"tunbridge serve has no process {command}")
 
-    def kill(self, command: str) -> int:
-        """kill -9 of one of its processes; the pid it had."""
+    def kill(self, command: str) -> None:
+        """kill -9 of one of its processes; returns when it is gone."""
         pid = self.child(command)
         process.send(pid, signal.SIGKILL)
         process.wait_gone([pid], 5.0)
-        return pid
 
     def stop(self) -> None:
         if self._process:
@@ -95,6 +118,11 @@ class Serve:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _served(host: dict[str, Any]) -> bool:
+    bridges = host["bridges"].values()
+    return bool(host["alive"]) and len(bridges) >= 2 and all(state == "in step" for state in bridges)
 
 
 def free_port(address: str) -> int:

@@ -25,11 +25,15 @@ class Slot:
         self.number = number
         self._lock = lock
         self.prefix = f"tb{number}-"
-        self.directory = FOLDER / str(number)
+        self.directory = self.folder(number)
         self.link = f"tb{number}"
         """Our end of the cable between the machine and the rack."""
         self.address = self.nth(1)
         """The machine's own address on the underlay: where the controller listens."""
+
+    @staticmethod
+    def folder(number: int) -> Path:
+        return FOLDER / str(number)
 
     def nth(self, number: int) -> str:
         # RFC 2544: 198.18.0.0/15 is for benchmarks of network devices, so no real route is hidden by it.

@@ -15,7 +15,7 @@ class ApiError(Exception):
 class Tenant:
     def __init__(self, url: str, project: str) -> None:
         self.project = project
-        self._client = httpx.Client(base_url=f"{url}/v2.0", timeout=10.0)
+        self._client = httpx.Client(base_url=f"{url}/v2.0", timeout=10.0, trust_env=False)
 
     def close(self) -> None:
         self._client.close()
@@ -28,6 +28,10 @@ class Tenant:
 
     def show(self, kind: str, id: str) -> Row:
         return self._call("GET", f"/{kind}s/{id}", kind)
+
+    def list(self, kind: str, **filters: str) -> list[Row]:
+        rows: list[Row] = self._call("GET", f"/{kind}s", f"{kind}s", params=filters)  # type: ignore[assignment]
+        return rows
 
     def delete(self, kind: str, id: str) -> None:
         self._call("DELETE", f"/{kind}s/{id}")

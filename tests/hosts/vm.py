@@ -185,9 +185,9 @@ class Vm:
         )
         return found[1] if found else ""
 
-    def sniffer(self) -> "Sniffer":
-        """Hears everything that arrives at eth0 from now on, until closed."""
-        return Sniffer(self.namespace)
+    def sniffer(self, *, own: bool = False) -> "Sniffer":
+        """Hears everything that arrives at eth0 from now on, until closed; with ``own`` also what it sends."""
+        return Sniffer(self.namespace, own)
 
     @contextmanager
     def serve(self, port: int = 8080) -> Iterator[None]:
@@ -281,7 +281,8 @@ def _without_last(ping: Ping, said: list[str]) -> Ping:
 class Sniffer:
     """Frames on a virtual machine's eth0: those that arrive are heard, any can be sent."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, own: bool) -> None:
+        self._own = own
         every = socket.htons(3)  # ETH_P_ALL
         self._socket = open_socket(namespace, socket.AF_PACKET, socket.SOCK_RAW, every)
         self._socket.bind(("eth0", 3))
@@ -303,7 +304,7 @@ class Sniffer:
         end = time.monotonic() + timeout
         while (rest := end - time.monotonic()) > 0 and select.select([self._socket], [], [], rest)[0]:
             data, (_, _, kind, *_) = self._socket.recvfrom(65536)
-            if kind != socket.PACKET_OUTGOING and wanted(data):
+            if (self._own or kind != socket.PACKET_OUTGOING) and wanted(data):
                 return data
         return None
 

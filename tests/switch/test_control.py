@@ -1,0 +1,230 @@
+"""Control as a whole, between a real database and real switches: what is served, and what faults cost."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from apps import APPS
+from apps.contract import App, Wanted, on_host
+from controller.model import Host, Port
+from controller.store.step import Delete, Update
+from controller.view.network import LOCATION
+from controller.view.network import PORT as PORT_ROWS
+from controller.view.view import View
+from flows.actions import Set
+from flows.fields import ARP_OP, ETH_SRC
+from flows.flow import Flow
+from flows.match import Match
+from flows.tables import CLASSIFY
+from tests.switch.cloud import Cloud
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def mischief(view: View, id: str) -> Iterator[Wanted]:
+    """A port called "refused" wants a flow that no switch takes; one called "raises" raises."""
+    where, port = view.row(LOCATION, id), view.row(PORT_ROWS, id)
+    if where is None or port is None:
+        return
+    if port.name == "raises":
+        raise RuntimeError("on purpose")
+    if port.name == "refused":
+        yield on_host(where.host), Flow(CLASSIFY, 1, Match({ETH_SRC: port.mac_address}), (Set(ARP_OP, 1),))
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
+    async with Cloud(tmp_path, [*APPS, App(name="mischief", number=250, units={LOCATION: [mischief]})]) as cloud:
+        yield cloud
+
+
+async def test_a_port_comes_and_goes(cloud: Cloud) -> None:
+    await cloud.join("h1")
+    boot = await cloud.flows("h1")
+    _, subnet = await cloud.network()
+    port = await cloud.new_port(subnet, 5)
+    assert (cloud.port(port.id).status, cloud.port(port.id).host_id) == ("DOWN", "")
+    await cloud.plug("h1", port)
+    await cloud.status(port, "ACTIVE", "h1")
+    there = await cloud.flows("h1")
+    assert len(there) > len(boot)
+    assert any(port.mac_address in flow for flow in there)
+    await cloud.unplug("h1", port)
+    await cloud.status(port, "DOWN")
+    assert await cloud.flows("h1") == boot
+    await cloud.plug("h1", port)
+    await cloud.status(port, "ACTIVE", "h1")
+    assert len(await cloud.flows("h1")) == len(there)
+    await cloud.store.commit(Delete(cloud.port(port.id)))
+    probe = await cloud.new_port(subnet, 6)
+    await cloud.plug("h1", probe)
+    await cloud.status(probe, "ACTIVE", "h1")
+    assert not any(port.mac_address in flow for flow in await cloud.flows("h1"))
+
+
+async def test_an_interface_may_come_before_its_port(cloud: Cloud) -> None:
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    port = await cloud.new_port(subnet, 5)
+    await cloud.plug("h1", port)
+    await cloud.status(port, "ACTIVE", "h1")
+    gone = cloud.port(port.id)
+    await cloud.store.commit(Delete(gone))
+    again = await cloud.new_port(subnet, 6)
+    await cloud.vsctl("h1", "set", "Interface", f"tap{port.id[:11]}", f"external_ids:iface-id={again.id}")
+    await cloud.status(again, "ACTIVE", "h1")
+
+
+async def test_admin_state(cloud: Cloud) -> None:
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    port = await cloud.new_port(subnet, 5)
+    await cloud.plug("h1", port)
+    up = await cloud.status(port, "ACTIVE", "h1")
+    down = _with(up, admin_state_up=False)
+    await cloud.store.commit(Update(up, down))
+    await cloud.status(port, "DOWN", "h1")
+    await cloud.store.commit(Update(cloud.port(port.id), _with(cloud.port(port.id), admin_state_up=True)))
+    await cloud.status(port, "ACTIVE", "h1")
+
+
+def _with(port: Port, **values: object) -> Port:
+    return msgspec.structs.replace(port, revision_number=port.revision_number + 1, **values)
+
+
+async def test_a_restart_of_control_rewrites_no_flow(cloud: Cloud) -> None:
+    await cloud.join("h1", "172.31.0.1")
+    await cloud.join("h2", "172.31.0.2")
+    ports = []
+    for network in range(3):
+        _, subnet = await cloud.network(100 + network)
+        for number, host in enumerate(("h1", "h1", "h2"), 5):
+            port = await cloud.new_port(subnet, number)
+            await cloud.plug(host, port)
+            await cloud.status(port, "ACTIVE", host)
+            ports.append((port, host))
+    # The second network leaves h1, so that its tag there stays free in the middle.
+    for port, host in ports[3:5]:
+        await cloud.unplug(host, port)
+        await cloud.status(port, "DOWN")
+    before = {(h, b): await cloud.flows(h, b) for h in ("h1", "h2") for b in ("br-int", "br-tun")}
+    facts = {port.id: (cloud.port(port.id).status, cloud.port(port.id).host_id) for port, _ in ports}
+    await cloud.restart_control()
+    bridges = cloud.control.bridges
+    await cloud.until(lambda: len(bridges) == 4 and all(b.adopted for b in bridges.values()), "all is adopted")
+    assert {(h, b): await cloud.flows(h, b) for h, b in before} == before
+    assert sum(bridge.written for bridge in cloud.control.bridges.values()) == 0
+    assert {port.id: (cloud.port(port.id).status, cloud.port(port.id).host_id) for port, _ in ports} == facts
+    # What changed while nobody looked is found.
+    port, host = ports[0]
+    await cloud.restart_control(meanwhile=cloud.unplug(host, port))
+    await cloud.status(port, "DOWN")
+
+
+async def test_a_refused_flow_shows_at_its_port_only(cloud: Cloud) -> None:
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    refused, good = await cloud.new_port(subnet, 5, "refused"), await cloud.new_port(subnet, 6)
+    await cloud.plug("h1", refused)
+    await cloud.plug("h1", good)
+    await cloud.status(good, "ACTIVE", "h1")
+    assert "OFPBAC_MATCH_INCONSISTENT" in (await cloud.status(refused, "ERROR", "h1")).fault
+    # It is renamed: no such flow any more, no error.
+    row = cloud.port(refused.id)
+    await cloud.store.commit(Update(row, _with(row, name="fine")))
+    assert (await cloud.status(refused, "ACTIVE", "h1")).fault == ""
+    row = cloud.port(refused.id)
+    await cloud.store.commit(Update(row, _with(row, name="refused")))
+    assert (await cloud.status(refused, "ERROR", "h1")).fault
+
+
+async def test_a_unit_that_raises_shows_at_its_port_only(cloud: Cloud) -> None:
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    raises, good = await cloud.new_port(subnet, 5, "raises"), await cloud.new_port(subnet, 6)
+    await cloud.plug("h1", raises)
+    await cloud.plug("h1", good)
+    await cloud.status(good, "ACTIVE", "h1")
+    assert (await cloud.status(raises, "ERROR", "h1")).fault == "mischief: on purpose"
+    row = cloud.port(raises.id)
+    await cloud.store.commit(Update(row, _with(row, name="fine")))
+    assert (await cloud.status(raises, "ACTIVE", "h1")).fault == ""
+
+
+async def test_a_host_that_vanishes(cloud: Cloud) -> None:
+    switch = await cloud.join("h1", "172.31.0.1")
+    await cloud.join("h2", "172.31.0.2")
+    _, subnet = await cloud.network()
+    near, far = await cloud.new_port(subnet, 5), await cloud.new_port(subnet, 6)
+    await cloud.plug("h1", near)
+    await cloud.plug("h2", far)
+    await cloud.status(near, "ACTIVE", "h1")
+    await cloud.status(far, "ACTIVE", "h2")
+    known = await cloud.flows("h2", "br-tun")
+    vswitchd, database = switch._processes[1], switch._processes[0]
+    os.kill(vswitchd.pid, signal.SIGKILL)
+    os.kill(database.pid, signal.SIGKILL)
+    await cloud.until(lambda: not cloud.host("h1").alive, "h1 is known to be away")
+    assert await cloud.flows("h2", "br-tun") == known, "its peers keep what they know of it"
+    assert cloud.port(near.id).host_id == "h1"
+    # The others go on.
+    late = await cloud.new_port(subnet, 7)
+    await cloud.plug("h2", late)
+    await cloud.status(late, "ACTIVE", "h2")
+
+
+async def test_a_removed_host_is_forgotten(cloud: Cloud) -> None:
+    switch = await cloud.join("h1", "172.31.0.1")
+    await cloud.join("h2", "172.31.0.2")
+    _, subnet = await cloud.network()
+    near, far = await cloud.new_port(subnet, 5), await cloud.new_port(subnet, 6)
+    for host, port in (("h1", near), ("h2", far)):
+        await cloud.plug(host, port)
+        await cloud.status(port, "ACTIVE", host)
+    await asyncio.to_thread(switch.stop)
+    await cloud.until(lambda: not cloud.host("h1").alive, "h1 is known to be away")
+    row = next(row for row in cloud.store.rows(Host).values() if row.name == "h1")
+    await cloud.store.commit(Delete(row))
+    await cloud.status(near, "DOWN")
+    assert not any(near.mac_address in flow for flow in await cloud.flows("h2", "br-tun"))
+
+
+async def test_a_killed_database_costs_nothing(cloud: Cloud) -> None:
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    os.kill(cloud.database.pid, signal.SIGKILL)
+    port = await cloud.new_port(subnet, 5)
+    await cloud.plug("h1", port)
+    await cloud.status(port, "ACTIVE", "h1")
+
+
+async def test_a_port_on_two_hosts_belongs_to_the_newer(cloud: Cloud) -> None:
+    await cloud.join("h1", "172.31.0.1")
+    await cloud.join("h2", "172.31.0.2")
+    _, subnet = await cloud.network()
+    port = await cloud.new_port(subnet, 5)
+    await cloud.plug("h1", port)
+    await cloud.status(port, "ACTIVE", "h1")
+    await cloud.plug("h2", port)
+    await cloud.status(port, "ACTIVE", "h2")
+    assert not any(port.mac_address in flow for flow in await cloud.flows("h1"))
+    await cloud.unplug("h2", port)
+    await cloud.status(port, "ACTIVE", "h1")
+
+
+async def test_strangers_are_refused(cloud: Cloud) -> None:
+    """A bridge whose host has not joined, by a direct connection, gets nothing."""
+    switch = await cloud.join("h1")
+    await asyncio.to_thread(switch.add_bridge, "stray", 0xABCD)
+    await cloud.vsctl("h1", "set-controller", "stray", f"tcp:127.0.0.1:{cloud.control.ports[0]}")
+    async with asyncio.timeout(20):
+        while 0xABCD not in cloud.control._unclaimed:
+            await asyncio.sleep(0.02)  # the listener tells nobody but control
+    cloud.control._refuse(cloud.control._unclaimed[0xABCD])
+    assert 0xABCD not in cloud.control._unclaimed
+    assert await cloud.flows("h1", "stray") == []
