@@ -5,7 +5,7 @@
 
 import msgspec
 
-from flows.fields import PORT_LIMIT, PORT_LOCAL, VLAN_PRESENT, VLAN_VID, Field
+from flows.fields import IN_PORT, PORT_LIMIT, PORT_LOCAL, REG, VLAN_PRESENT, VLAN_VID, Field
 from flows.table import Table
 from flows.value import parse
 
@@ -29,6 +29,8 @@ class Set(msgspec.Struct, frozen=True, gc=False):
             raise ValueError(f"{field}: set with a mask of 0")
         if field is VLAN_VID and (mask is not None or not number & VLAN_PRESENT):
             raise ValueError("vlan_vid is set with VLAN_PRESENT and without a mask; PopVlan takes the tag away")
+        if field is IN_PORT and number >= PORT_LIMIT:
+            raise ValueError("in_port can be set to a port, or to 0, which is none")
         if number is not self.value:
             msgspec.structs.force_setattr(self, "value", number)
         if mask is not self.mask:
@@ -72,13 +74,13 @@ class Output(msgspec.Struct, frozen=True, gc=False):
 
 
 class OutputField(msgspec.Struct, frozen=True, gc=False):
-    """Out of the port whose number stands in a field of at most 32 bits (NXAST_OUTPUT_REG)."""
+    """Out of the port whose number stands in a 32-bit register (NXAST_OUTPUT_REG)."""
 
     field: Field
 
     def __post_init__(self) -> None:
-        if self.field.bits > 32:
-            raise ValueError(f"{self.field} is wider than a port number")
+        if self.field not in REG:
+            raise ValueError(f"{self.field} is no 32-bit register")
 
 
 class InPort(msgspec.Struct, frozen=True, gc=False):

@@ -37,7 +37,7 @@ from flows.wire import (
     RESUBMIT_TABLE,
 )
 
-_HEADERS = {f.exact: (f, False) for f in FIELDS} | {f.masked: (f, True) for f in FIELDS if f.maskable}
+_HEADERS = {f.in_action: (f, False) for f in FIELDS} | {f.exact: (f, False) for f in FIELDS} | {f.masked: (f, True) for f in FIELDS if f.maskable}
 
 
 class Undecodable(ValueError):
@@ -98,8 +98,8 @@ def _instructions(bridge: str, data: bytes) -> Iterator[Action]:
 def _action(bridge: str, kind: int, data: bytes) -> Action:
     if kind == OFPAT_SET_FIELD:
         field, has_mask = _HEADERS[data[4:8]]
-        (field, value, mask), *_ = _oxms(data[4 : 8 + field.size * (1 + has_mask)])
-        return Set(field, value, mask)
+        value, mask = data[8 : 8 + (data[7] >> has_mask)], data[8 + (data[7] >> 1) : 8 + data[7]]
+        return Set(field, int.from_bytes(value), int.from_bytes(mask) if has_mask else None)
     if kind == OFPAT_OUTPUT:
         _, _, port, max_len = struct.unpack_from("!HHIH", data)
         if port == PORT_CONTROLLER:
@@ -120,6 +120,6 @@ def _action(bridge: str, kind: int, data: bytes) -> Action:
             return Resubmit(BY_NUMBER[bridge, data[12]])
         if (experimenter, subtype) == (NICIRA, OUTPUT_REG):
             field = _HEADERS[data[12:16]][0]
-            if int.from_bytes(data[10:12]) == field.span - 1:
+            if int.from_bytes(data[10:12]) == field.bits - 1:
                 return OutputField(field)
     raise KeyError(f"action {data.hex()}")

@@ -70,7 +70,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, gc=False):
     maskable: bool = True
     writable: bool = True
     span: int = 0
-    """Bits of the packet that it is, which a move can reach: ``bits``, but for VLAN_VID."""
+    """Bits that an action reads or writes. Not always ``bits``: VLAN_PRESENT is no bit of the packet."""
     pieces: tuple[Piece, ...] = ()
     """Of a register that is not 64 bits wide: where it lies. A match is held in 64-bit registers (see Match)."""
     mask: int = 0
@@ -81,6 +81,8 @@ class Field(msgspec.Struct, frozen=True, eq=False, gc=False):
     """OXM header of a value without a mask."""
     masked: bytes = b""
     """OXM header of a value with a mask."""
+    in_action: bytes = b""
+    """OXM header in an action, value without a mask. It is ``exact`` but for IN_PORT: 16 bits (NXM_OF_IN_PORT)."""
 
     def __repr__(self) -> str:
         return self.name
@@ -89,7 +91,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, gc=False):
 def _field(
     name: str, source: str, oxm_class: int, number: int, bits: int, kind: Kind, order: int, label: str = "",
     needs: tuple[Need, ...] = (), maskable: bool = True, writable: bool = True, size: int = 0, span: int = 0,
-    pieces: tuple[Piece, ...] = (),
+    pieces: tuple[Piece, ...] = (), in_action: bytes = b"",
 ) -> Field:  # fmt: skip
     size = size or (bits + 7) // 8
     exact = oxm_class << 16 | number << 9 | size
@@ -97,8 +99,8 @@ def _field(
     masked = oxm_class << 16 | number << 9 | 0x100 | size * 2
     return Field(
         name, source, oxm_class, number, size, bits, kind, order, label or name, needs, maskable, writable,
-        span or bits, pieces, mask, PORT_LIMIT - 1 if kind is Kind.PORT else mask, exact.to_bytes(4),
-        masked.to_bytes(4),
+        span or bits, pieces, mask, PORT_LIMIT - 1 if kind is Kind.PORT else mask,
+        exact.to_bytes(4), masked.to_bytes(4), in_action or exact.to_bytes(4),
     )  # fmt: skip
 
 
@@ -110,7 +112,8 @@ _D, _X, _M, _4, _6 = Kind.DECIMAL, Kind.HEX, Kind.MAC, Kind.IPV4, Kind.IPV6
 
 # fmt: off
 # The order is that in which Open vSwitch itself writes a match (lib/nx-match.c), so that equal flows are equal bytes.
-IN_PORT = _field("in_port", "NXM_OF_IN_PORT", OXM, 0, 32, Kind.PORT, 0, maskable=False)
+IN_PORT = _field("in_port", "NXM_OF_IN_PORT", OXM, 0, 32, Kind.PORT, 0, maskable=False, span=16,
+                in_action=bytes((0, 0, 0, 2)))
 ETH_SRC = _field("eth_src", "NXM_OF_ETH_SRC", OXM, 4, 48, _M, 1, "dl_src")
 ETH_DST = _field("eth_dst", "NXM_OF_ETH_DST", OXM, 3, 48, _M, 2, "dl_dst")
 ETH_TYPE = _field("eth_type", "NXM_OF_ETH_TYPE", OXM, 5, 16, _X, 3, "dl_type", maskable=False, writable=False)

@@ -32,7 +32,7 @@ from flows.fields import (
 from flows.flow import Flow, covers
 from flows.match import Match
 from flows.tables import FLAG_NAMES
-from flows.value import PORT_NAMES, prefix_length, show
+from flows.value import PORT_NAMES, hexadecimal, prefix_length, show
 
 PROTOCOLS = {
     (0x0800, 1): "icmp",
@@ -173,7 +173,7 @@ def _masked(field: Field, value: int, mask: int) -> str:
     if kind in (Kind.IPV4, Kind.IPV6) and (length := prefix_length(mask, field.bits)) is not None:
         return f"{show(kind, value)}/{length}"
     if kind is Kind.DECIMAL:
-        kind = Kind.HEX
+        return f"{value:#x}/{mask:#x}"
     return f"{show(kind, value)}/{show(kind, mask)}"
 
 
@@ -194,11 +194,14 @@ def action_text(action: Action) -> str:
 
 
 def _set(action: act.Set) -> str:
-    field = action.field
-    value = show(field.kind, action.number)
-    if action.bits is not None:
-        value = f"{value}/{show(field.kind, action.bits)}"
-    return f"set_field:{value}->{field}"
+    field, value, mask = action.field, action.number, action.bits
+    if mask is None:
+        shown = show(field.kind, value)
+    elif field.kind is Kind.DECIMAL:
+        shown = f"{value}/{hexadecimal(mask)}"
+    else:
+        shown = _masked(field, value, mask)
+    return f"set_field:{shown}->{field}"
 
 
 def _part(field: Field, offset: int, bits: int) -> str:

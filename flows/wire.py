@@ -89,7 +89,8 @@ def action_bytes(action: Action) -> bytes:
 def _set(action: Set) -> bytes:
     field, mask = action.field, action.bits
     if mask is None:
-        oxm = field.exact + action.number.to_bytes(field.size)
+        header = field.in_action
+        oxm = header + action.number.to_bytes(header[3])
     else:
         oxm = field.masked + action.number.to_bytes(field.size) + mask.to_bytes(field.size)
     pad = -(4 + len(oxm)) % 8
@@ -99,7 +100,7 @@ def _set(action: Set) -> bytes:
 @lru_cache(maxsize=1024)
 def _move(a: Move) -> bytes:
     head = _MOVE.pack(OFPAT_COPY_FIELD, 24, a.bits, a.src_offset, a.dst_offset)
-    return head + a.src.exact + a.dst.exact + bytes(4)
+    return head + a.src.in_action + a.dst.in_action + bytes(4)
 
 
 @lru_cache(maxsize=65536)
@@ -110,7 +111,7 @@ def _output(action: Output) -> bytes:
 @lru_cache(maxsize=64)
 def _output_field(action: OutputField) -> bytes:
     field = action.field
-    return _OUTPUT_REG.pack(OFPAT_EXPERIMENTER, 24, NICIRA, OUTPUT_REG, field.span - 1, field.exact, 0xFFFF)
+    return _OUTPUT_REG.pack(OFPAT_EXPERIMENTER, 24, NICIRA, OUTPUT_REG, field.bits - 1, field.exact, 0xFFFF)
 
 
 @lru_cache(maxsize=256)

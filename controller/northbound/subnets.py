@@ -99,10 +99,6 @@ class Subnets(Collection[Subnet]):
             if not addressing.is_automatic(old) or port.device_owner in ROUTER_OWNERS:
                 raise SubnetInUse(id=old.id)
             draft.change(port, fixed_ips=tuple(each for each in port.fixed_ips if each.subnet_id != old.id))
-            for address in port.fixed_ips:
-                if address.subnet_id == old.id:
-                    # The database would collect it, but looks for references to the subnet before that.
-                    draft.delete(address)
         draft.change(draft.network(old.network_id))
         draft.delete(old)
 

@@ -73,18 +73,30 @@ class FactWriter:
                 ports = {id: self._ports[id] for id in list(self._ports)[:BATCH]}
                 hosts, self._hosts = self._hosts, {}
                 try:
-                    await self._store.commit(*self._steps(ports, hosts))
-                except Unavailable:
+                    await self._write(self._steps(ports, hosts))
+                except Unavailable as error:
+                    log.warning("facts wait for the database", reason=str(error), ports=len(ports), hosts=len(hosts))
                     self._hosts = hosts | self._hosts
                     await asyncio.sleep(RETRY)
                     continue
-                except Exception:
-                    # One bad row must not hold back all others for ever.
-                    log.exception("facts could not be written", ports=list(ports), hosts=list(hosts))
                 for id, facts in ports.items():
                     self._stored[id] = facts
                     if self._ports.get(id) == facts:
                         del self._ports[id]
+
+    async def _write(self, steps: list[Step]) -> None:
+        """All at once; when the database refuses that, one by one, so that a bad row costs no other."""
+        try:
+            await self._store.commit(*steps)
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(steps) == 1:
+                log.exception("a fact could not be written", step=str(steps[0]))
+                return
+            log.warning("facts are written one by one", reason=str(error))
+            for step in steps:
+                await self._write([step])
 
     def _steps(self, ports: dict[str, PortFacts], hosts: dict[str, dict[str, object]]) -> list[Step]:
         steps: list[Step] = [Patch(Port, id, msgspec.structs.asdict(facts)) for id, facts in ports.items()]

@@ -72,8 +72,9 @@ def _lacking(layout: Layout, wish: Wish) -> Iterator[str]:
         shown = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         yield f"patch ports can't join bridges of different datapath_type ({shown}): make them alike"
     for name in (BR_INT, BR_TUN):
-        if error := (layout.interface(name) or {}).get("error"):
-            yield f"{name}: {error}"
+        interface = layout.interface(name)
+        if interface is not None and interface["error"] and not _has_port(interface):
+            yield f"{name}: {interface['error']}"
         if not _datapath_id(layout, name):
             yield f"waiting for ovs-vswitchd to take up {name}"
     for own in wish.ports:
@@ -84,13 +85,16 @@ def _faults(layout: Layout, own: OwnPort) -> Iterator[str]:
     interface = layout.interface(own.name)
     if misplaced(layout, own):
         yield f"port {own.name} on {layout.place(own.name)} has the name of one of the controller's own: rename it"
-    elif interface is None or (interface["ofport"] is None and not interface["error"]):
-        yield f"waiting for ovs-vswitchd to take up {own.name}"
-    elif interface["error"]:
-        yield f"{own.name}: {interface['error']}"
+    elif interface is None or not _has_port(interface):
+        yield f"{own.name}: {(interface or {}).get('error') or 'waiting for ovs-vswitchd to take it up'}"
     elif own.ofport is not None and interface["ofport"] != own.ofport:
         # The switch renumbers by itself, unless another interface asks for the same number.
         yield (
             f"{own.name} has OpenFlow port {interface['ofport']}, not {own.ofport}: "
             f"see whether another interface of {own.bridge} has ofport_request={own.ofport}"
         )
+
+
+def _has_port(interface: Row) -> bool:
+    """Once it has an OpenFlow port, its error is old: OVS leaves that of a patch port whose peer has come back."""
+    return (interface["ofport"] or -1) > 0

@@ -1,7 +1,7 @@
 """Steps as one OVSDB transaction, its errors in the terms of records, and what became of it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from controller.model.record import Record
@@ -125,20 +125,20 @@ class Transaction:
                 case Update(old, new):
                     type_ = self._types[type(new)]
                     wanted = type_.changed(old, new)
-                    columns = [*wanted, "revision_number"] if type_.guarded else [*wanted]
+                    columns = dict.fromkeys([*wanted, "revision_number"] if type_.guarded else wanted)
                     row = await self._read(connection, new, columns, timeout)
                     if row is None:
                         return False
                     if all(type_.decoders[name](row[name]) == type_.decoders[name](wanted[name]) for name in wanted):
                         return True
-                    # Somebody wrote after us, or instead of us.
-                    return None if type_.guarded and row["revision_number"] >= new.revision_number else False  # type: ignore[attr-defined]
+                    # A later revision was written after ours, or instead of it.
+                    return None if type_.guarded and row["revision_number"] > new.revision_number else False  # type: ignore[attr-defined]
                 case Delete(record):
                     return await self._read(connection, record, (), timeout) is None
         return False
 
     async def _read(
-        self, connection: Connection, record: Record, columns: Sequence[str], timeout: float
+        self, connection: Connection, record: Record, columns: Iterable[str], timeout: float
     ) -> dict[str, Any] | None:
         operation = {"op": "select", "table": record.table, "where": _where(record.id), "columns": ["_uuid", *columns]}
         rows = (await connection.transact(DATABASE, operation, timeout=timeout))[0]["rows"]

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -93,7 +93,7 @@ class Demo:
         with self.step("each leases its address with a DHCP client"):
             leases = self.all(lambda place: self.leased(world, place), PLACES)
         routes = paths(world)
-        with self.tcp_servers(world):
+        with world.serving():
             tried = self.all(lambda path: (path, attempt(path)), routes, "trying every path")
         return [*leases, *tried]
 
@@ -107,13 +107,6 @@ class Demo:
 
         path = Route(place.name, "DHCP", f"on {place.host}", "a lease", expected_lease(place), trial)
         return path, attempt(path)
-
-    @contextmanager
-    def tcp_servers(self, world: World) -> Iterator[None]:
-        with ExitStack() as servers:
-            for place in PLACES:
-                servers.enter_context(world.vm(place.name).serve())
-            yield
 
     def all(self, do: Callable[[T], Row], items: Sequence[T], what: str = "") -> list[Row]:
         """Several at a time, results in order."""
@@ -178,12 +171,13 @@ def hints(console: Console, demo: Demo) -> None:
   .venv/bin/openstack --os-auth-type none --os-endpoint {url} network list
   .venv/bin/tunbridge hosts{more}
   .venv/bin/tunbridge flows --host h1 --bridge br-int{more}
-  ip netns exec {prefix}red1 ping 10.0.0.13        # red3 on h2
+  ip netns exec {prefix}red1 ping 10.0.0.13
   ip netns exec {prefix}red3 tcpdump -ni eth0
-  ovs-vsctl --db={h1.socket} show                  # the switch of h1
+  ovs-vsctl --db={h1.socket} show
   tail -f {demo.serve.log}
 [bold]Ctrl-C removes all of it.[/]""",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -206,7 +200,8 @@ def main() -> int:
             demo.keep_logs()
         if sys.stdin.isatty() and sys.stdout.isatty():
             hints(console, demo)
-            signal.pause()
+            with suppress(KeyboardInterrupt):
+                signal.pause()
         return 1 if wrong else 0
     except KeyboardInterrupt:
         return 130

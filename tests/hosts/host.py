@@ -7,7 +7,7 @@ controller and for tunnels. Everything else is the controller's work.
 
 import signal
 import subprocess
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from ovsdbapp.backend.ovs_idl.connection import Connection, OvsdbIdl
@@ -38,7 +38,7 @@ class Host:
         self._start_daemons()
         with self.ovsdb.transaction(check_error=True) as change:
             ids = {"hostname": self.name} | ({"system-id": self.name} if system_id else {})
-            change.add(self.ovsdb.db_set("Open_vSwitch", ".", ("external_ids", ids)))
+            change.add(self.ovsdb.db_set("Open_vSwitch", ".", ("external_ids", ids), ("ovs_version", _version())))
             change.add(self.ovsdb.add_br("br-phy", datapath_type="netdev"))
             change.add(self.ovsdb.db_set("Bridge", "br-phy", ("fail_mode", "standalone")))
             change.add(self.ovsdb.add_port("br-phy", "eth-u"))
@@ -169,6 +169,12 @@ class InstalledFlow:
         values = dict(part.split("=", 1) for part in parts[:-1])
         text = f"table={values['table']} {parts[-1]}"
         return cls(text, int(values["cookie"], 16), float(values["duration"].rstrip("s")), int(values["n_packets"]))
+
+
+@cache
+def _version() -> str:
+    """What Debian's start script writes into the host's database."""
+    return run(["ovs-vswitchd", "--version"]).split("\n")[0].split()[-1]
 
 
 def route_pings(hosts: list[Host]) -> None:

@@ -21,7 +21,7 @@ def run(
 ) -> str:
     """What the command printed, both streams.
 
-    In a namespace by ``nsenter``: ``ip netns exec`` would mount another /sys over ours.
+    In a namespace by ``nsenter``: ``ip netns exec`` and ``ip -n`` mount another /sys, which they may not in a container.
     """
     whole = [*entering(namespace), *argv]
     # Without a given input there is none: a command that asks must not take the terminal's keys.
@@ -44,7 +44,7 @@ def entering(namespace: str) -> list[str]:
 
 def ip(lines: Iterable[str], namespace: str = "") -> None:
     """Many ``ip`` commands by one process."""
-    run(["ip", *(("-n", namespace) if namespace else ()), "-batch", "-"], text="\n".join(lines) + "\n")
+    run(["ip", "-batch", "-"], namespace=namespace, text="\n".join(lines) + "\n")
 
 
 def namespaces(prefix: str) -> list[str]:

@@ -35,6 +35,7 @@ class Path:
 
 
 def paths(world: World) -> list[Path]:
+    """To be tried while the world is ``serving``."""
     return [*_neighbours(world), *_same_address(world), *_strangers(world), *_broadcast(world), *_spoofing(world)]
 
 

@@ -56,8 +56,8 @@ class Tenant:
             attributes["fixed_ips"] = [{"ip_address": one} for one in addresses]
         return self.create("port", network_id=network["id"], name=name, **attributes)
 
-    def wait_port(self, id: str, timeout: float = 15.0, **wanted: Any) -> Row:
-        """Until the port's attributes are as wanted (``status="ACTIVE"``). The API can only be asked again."""
+    def wait_port(self, id: str, wanted: dict[str, Any], timeout: float = 15.0) -> Row:
+        """Until the port's attributes are as wanted (``{"status": "ACTIVE"}``). The API can only be asked again."""
         end = time.monotonic() + timeout
         while True:
             port = self.show("port", id)

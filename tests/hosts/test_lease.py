@@ -4,6 +4,7 @@ import socket
 import struct
 
 from tests.hosts import frame
+from tests.hosts.until import until
 from tests.hosts.world import DNS, Place, World
 
 
@@ -36,21 +37,10 @@ def test_renewal_brings_what_has_changed(world: World) -> None:
     subnet = next(fixed["subnet_id"] for fixed in world.ports["red1"]["fixed_ips"] if "." in fixed["ip_address"])
     tenant.update("subnet", subnet, dns_nameservers=["192.0.2.54", DNS])
     try:
-        seen = eventually(lambda: vm.renew().dns, ("192.0.2.54", DNS))
-        assert seen == ("192.0.2.54", DNS)
+        until(lambda: vm.renew().dns, ("192.0.2.54", DNS))
     finally:
         tenant.update("subnet", subnet, dns_nameservers=[DNS])
-    assert eventually(lambda: vm.renew().dns, (DNS,)) == (DNS,)
-
-
-def eventually(look, wanted, times: int = 20):
-    """Each look takes its time (a renewal); what was seen last."""
-    seen = None
-    for _ in range(times):
-        seen = look()
-        if seen == wanted:
-            break
-    return seen
+    until(lambda: vm.renew().dns, (DNS,))
 
 
 def test_new_port_leases_at_once_and_another_machine_does_not(world: World) -> None:

@@ -5,14 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.hosts.paths import expected_lease, lease_text, paths
-from tests.hosts.world import MTU, PLACES, World
+from tests.hosts.world import MTU, PLACES, Place, World
 
 
 def test_every_path_is_as_it_should_be(world: World) -> None:
     routes = paths(world)
-    with ThreadPoolExecutor(6) as pool:
-        for place in PLACES:
-            pool.submit(world.vm(place.name).neighbour, place.ipv4)
+    with ThreadPoolExecutor(6) as pool, world.serving():
         results = list(pool.map(lambda path: path.trial(), routes))
     wrong = [
         f"{path.origin} to {path.target} ({path.way}), {path.what}: {result.got}, not {path.should}"
@@ -23,7 +21,7 @@ def test_every_path_is_as_it_should_be(world: World) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
-def test_lease(world: World, place) -> None:
+def test_lease(world: World, place: Place) -> None:
     vm = world.vm(place.name)
     assert lease_text(vm) == expected_lease(place)
     assert vm.lease and vm.lease.seconds >= 3600

@@ -1,7 +1,7 @@
 """Two projects whose networks have the same addresses, on the hosts of a lab: what demo and tests look at."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tests.hosts.lab import Lab
@@ -81,7 +81,7 @@ class World:
 
     def wait_active(self, name: str, timeout: float = 15.0) -> Row:
         place = self.places[name]
-        return self.tenants[place.project].wait_port(self.ports[name]["id"], timeout, status="ACTIVE")
+        return self.tenants[place.project].wait_port(self.ports[name]["id"], {"status": "ACTIVE"}, timeout)
 
     @contextmanager
     def guest(self, place: Place) -> Iterator[Vm]:
@@ -97,6 +97,14 @@ class World:
                 self.lab.remove_vm(vm)
             self.tenants[place.project].delete("port", self.ports.pop(place.name)["id"])
             del self.places[place.name]
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Meanwhile every machine answers TCP with its name."""
+        with ExitStack() as servers:
+            for vm in self.lab.vms.values():
+                servers.enter_context(vm.serve())
+            yield
 
     def vm(self, name: str) -> Vm:
         return self.lab.vms[name]

@@ -28,6 +28,7 @@ from flows.fields import (
     IP_PROTO,
     PORT_LIMIT,
     PORT_LOCAL,
+    REG,
     VLAN_PCP,
     VLAN_PRESENT,
     VLAN_VID,
@@ -126,7 +127,7 @@ def _closed(fields: Fields) -> Fields:
 def sets(draw: st.DrawFn, field: Field) -> Set:
     if field is VLAN_VID:
         return Set(field, VLAN_PRESENT | draw(st.integers(0, 0xFFF)))
-    value = draw(values(field))
+    value = draw(st.integers(0, PORT_LIMIT - 1) if field is IN_PORT else values(field))
     return Set(field, *value) if isinstance(value, tuple) else Set(field, value)
 
 
@@ -151,7 +152,7 @@ def flows(draw: st.DrawFn) -> Flow:
             st.sampled_from(writable).flatmap(sets),
             st.tuples(st.sampled_from(readable), st.sampled_from(writable)).flatmap(lambda pair: moves(*pair)),
             st.builds(Output, ports),
-            st.builds(OutputField, st.sampled_from([f for f in readable if f.bits <= 32])),
+            st.builds(OutputField, st.sampled_from(REG)),
             st.builds(ToController, st.integers(0, 0xFFFF)),
             st.builds(Resubmit, st.sampled_from(same)),
             st.sampled_from((InPort(), Normal(), PushVlan(), *([PopVlan()] if tagged else []))),

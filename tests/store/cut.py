@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from pathlib import Path
+from typing import Any
 
 from controller.ovsdb.framing import Framer
 
@@ -49,8 +50,7 @@ class Wire:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(1 << 16):
                 for message in framer.feed(data):
-                    writes = any(part["op"] in ("insert", "update", "delete") for part in message.get("params", [])[1:])
-                    if self.drop and message.get("method") == "transact" and writes:
+                    if self.drop and message.get("method") == "transact" and _writes(message["params"][1:]):
                         mode, self.drop = self.drop, ""
                         if mode == "request":
                             self.dropped.set()
@@ -64,3 +64,7 @@ class Wire:
             answering.cancel()
         above.close()
         writer.close()
+
+
+def _writes(operations: list[dict[str, Any]]) -> bool:
+    return any(operation["op"] in ("insert", "update", "delete") for operation in operations)

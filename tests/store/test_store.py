@@ -84,7 +84,8 @@ async def test_addresses_of_a_port(store: Store) -> None:
 
 
 async def test_duplicates(store: Store) -> None:
-    net, sub = (net := network(1)), subnet(net)
+    net = network(1)
+    sub = subnet(net)
     one = port(1, sub)
     await store.commit(Insert(net), Insert(sub), Insert(one))
     with pytest.raises(Duplicate) as caught:
@@ -109,7 +110,8 @@ async def test_duplicates(store: Store) -> None:
 
 
 async def test_references(store: Store) -> None:
-    net, sub = (net := network(1)), subnet(net)
+    net = network(1)
+    sub = subnet(net)
     one = port(1, sub)
     await store.commit(Insert(net), Insert(sub), Insert(one))
     with pytest.raises(InUse) as used:
@@ -143,8 +145,11 @@ async def test_guards(store: Store) -> None:
     await store.commit(Insert(host))
     await store.commit(Update(host, replace(host, alive=True)), Update(host, replace(host, version="3.1")))
     assert store.rows(Host)[host.id] == replace(host, alive=True, version="3.1")
+    stranger = Host(id=new_id(), name="s")
     with pytest.raises(Missing):
-        await store.commit(Update(replace(host, id=new_id()), replace(host, alive=True)))
+        await store.commit(Update(stranger, replace(stranger, alive=True)))
+    with pytest.raises(ValueError, match="one row"):
+        await store.commit(Update(host, stranger))
 
 
 async def test_of_several_writers_of_one_revision_one_wins(server: EmbeddedServer, store: Store) -> None:
@@ -170,12 +175,15 @@ async def test_of_several_writers_of_one_revision_one_wins(server: EmbeddedServe
 async def test_facts(server: EmbeddedServer, store: Store) -> None:
     blind = Store([server.remote], facts=False)
     await blind.start()
-    net, sub = (net := network(1)), subnet(net)
+    net = network(1)
+    sub = subnet(net)
     one = port(1, sub)
     await store.commit(Insert(net), Insert(sub), Insert(one))
     told: list[list[Change]] = []
     blind.subscribe(told.append)
-    await blind.commit(Patch(Port, one.id, {"status": "ACTIVE", "host_id": "h1"}), Patch(Port, new_id(), {"status": "ERROR"}))
+    await blind.commit(
+        Patch(Port, one.id, {"status": "ACTIVE", "host_id": "h1"}), Patch(Port, new_id(), {"status": "ERROR"})
+    )
     await store.select(Port)
     assert store.rows(Port)[one.id] == replace(one, status="ACTIVE", host_id="h1")
     assert blind.rows(Port)[one.id] == one and not told

@@ -183,7 +183,7 @@ async def test_a_deleted_bridge_comes_back(host: Vswitch, control: Control) -> N
     await join(host, control)
     first = await control.ready("h1")
     second = await spoilt(host, control, "del-br", "br-int")
-    assert second.bridges["br-int"] != first.bridges["br-int"]
+    assert second.bridges.keys() == first.bridges.keys()
     assert second.bridges["br-tun"] == first.bridges["br-tun"]
 
 

@@ -53,9 +53,7 @@ class Wire:
 
     def flows(self) -> list[Described]:
         """All flows of the bridge."""
-        everything = struct.pack(
-            "!HHIB3xII4xQQHHI", FLOW_DESCRIPTIONS, 0, 0, 0xFF, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 1, 4, 0
-        )
+        everything = struct.pack("!B3xII4xQQHHI", 0xFF, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 1, 4, 0)
         asked = self._write(MULTIPART_REQUEST, struct.pack("!HHI", FLOW_DESCRIPTIONS, 0, 0) + everything)
         found: list[Described] = []
         while True:

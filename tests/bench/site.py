@@ -1,0 +1,191 @@
+"""What is measured: `tunbridge serve` as an operator starts it, over a database that already holds a cloud.
+
+The cloud has ``ports`` ports, dual stack, 50 on each host, networks of 100 ports over two hosts. One or two hosts are
+real switches (dummy data path); the others are known to the database only, as hosts that are away: their ports cost
+control and the real switches just what they would otherwise.
+"""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from uuid import UUID, uuid5
+
+from controller.model import FixedIP, Host, Network, Pool, Port, Subnet
+from controller.ovsdb import Connection, connect
+from controller.store.embedded import EmbeddedServer
+from controller.store.step import Insert, Step
+from controller.store.store import Store
+from tests.hosts import process
+from tests.hosts.serve import Serve, free_port
+from tests.switch.vswitch import Vswitch
+
+A_HOST, A_NETWORK = 50, 100
+SPACE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+LOCAL = "127.0.0.1"
+LIMIT = 60.0
+
+
+def name(*parts: object) -> str:
+    """A uuid that is the same in every run."""
+    return str(uuid5(SPACE, "/".join(map(str, parts))))
+
+
+def mac(number: int) -> str:
+    return (0xFA163E000000 + number).to_bytes(6).hex(":")
+
+
+def port(number: int, host: str) -> Port:
+    network, last = divmod(number, A_NETWORK)
+    fixed = tuple(
+        FixedIP(id=name("fixed", number, version), subnet_id=name("subnet", network, version), ip_address=address)
+        for version, address in ((4, f"10.0.0.{last + 10}"), (6, f"fd00::{last + 16:x}"))
+    )
+    return Port(
+        id=name("port", number), network_id=name("network", network), mac_address=mac(number), fixed_ips=fixed,
+        host_id=host, status="ACTIVE" if host else "DOWN", name=f"port-{number}",
+    )  # fmt: skip
+
+
+def cloud(ports: int, first_host: int, host_size: int) -> Iterator[list[Step]]:
+    """In batches: networks with their subnets, hosts, ports. Host 0 is ``first_host`` ports large (they are given to
+    real switches), the others are away."""
+    steps: list[Step] = []
+    for number in range((ports + A_NETWORK) // A_NETWORK):
+        network = name("network", number)
+        steps.append(Insert(Network(id=network, vni=number + 1, name=f"net-{number}")))
+        for version, cidr, gateway, last in (
+            (4, "10.0.0.0/16", "10.0.0.1", "10.0.255.254"),
+            (6, "fd00::/64", "fd00::1", "fd00::ffff"),
+        ):
+            subnet = Subnet(
+                id=name("subnet", number, version), network_id=network, cidr=cidr, ip_version=version,
+                gateway_ip=gateway, allocation_pools=(Pool(gateway.removesuffix("1") + "2", last),), enable_dhcp=version == 4,
+            )  # fmt: skip
+            steps.append(Insert(subnet))
+    away = max(0, ports - first_host)
+    for number in range(1, -(-away // host_size) + 1):
+        address = f"172.31.{number // 250}.{number % 250 + 1}"
+        steps.append(Insert(Host(id=name("host", number), name=f"away-{number}", tunnel_ip=address)))
+    yield steps
+    steps = []
+    for number in range(ports):
+        host = "" if number < first_host else f"away-{(number - first_host) // host_size + 1}"
+        steps.append(Insert(port(number, host)))
+        if len(steps) == 500:
+            yield steps
+            steps = []
+    yield steps
+
+
+class Site:
+    """``hosts`` are the real ones."""
+
+    def __init__(self, directory: Path, serve: Serve) -> None:
+        self.serve = serve
+        self.url = serve.url
+        self.store = Store([f"unix:{serve.directory / 'data' / 'db.sock'}"])
+        self.hosts: dict[str, Vswitch] = {}
+        self.sessions: dict[str, Connection] = {}
+        self._changed = asyncio.Event()
+
+    async def join(self, host: str, tunnel_ip: str, ports: range = range(0)) -> None:
+        """A real switch with interfaces for these ports; returns when it is served."""
+        switch = self.hosts[host] = Vswitch()
+        await asyncio.to_thread(switch.start)
+        ids = [
+            f"external_ids:system-id={host}",
+            f"external_ids:ovn-encap-ip={tunnel_ip}",
+            f"external_ids:hostname={host}",
+        ]
+        await asyncio.to_thread(switch.vsctl, "set", "Open_vSwitch", ".", *ids)
+        target = f"tcp:{self.serve.ovsdb}"
+        await asyncio.to_thread(switch.vsctl, "set-manager", target)
+        await asyncio.to_thread(self.serve.wait_hosts, [host])
+        self.sessions[host] = await connect(switch.database)
+        await self.plug(host, [(number, name("port", number)) for number in ports])
+        await self.until(lambda: all(self.port(n).status == "ACTIVE" for n in ports), f"{len(ports)} ports are ACTIVE")
+
+    async def plug(self, host: str, ports: list[tuple[int, str]]) -> None:
+        """Interfaces by (number, iface-id); "" for one that nobody has yet."""
+        arguments: list[str] = []
+        for number, id in ports:
+            tap = f"t{number}"
+            arguments += ["--", "add-port", "br-int", tap, "--", "set", "Interface", tap, "type=dummy"]
+            arguments += [f"external_ids:iface-id={id}"] if id else []
+        if arguments:
+            await asyncio.to_thread(self.hosts[host].vsctl, *arguments[1:])
+
+    async def give(self, host: str, tap: str, id: str) -> None:
+        """Write a port's id to an interface that is there, as a hypervisor does; over a connection that is open."""
+        await self.sessions[host].transact(
+            "Open_vSwitch",
+            {
+                "op": "mutate", "table": "Interface", "where": [["name", "==", tap]],
+                "mutations": [["external_ids", "insert", ["map", [["iface-id", id]]]]],
+            },
+        )  # fmt: skip
+
+    def rows(self) -> Mapping[str, Port]:
+        return self.store.rows(Port)
+
+    def port(self, number: int) -> Port:
+        return self.store.rows(Port)[name("port", number)]
+
+    async def until(self, true: Callable[[], bool], what: str) -> None:
+        try:
+            async with asyncio.timeout(LIMIT):
+                while not true():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise TimeoutError(f"not within {LIMIT:.0f} s: {what}") from None
+
+    def cpu(self, process_name: str) -> float:
+        """CPU seconds that one of its processes has used."""
+        fields = Path(f"/proc/{self.serve.child(process_name)}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self, process_name: str) -> float:
+        """Resident MiB."""
+        pages = int(Path(f"/proc/{self.serve.child(process_name)}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.serve.start)
+        await self.store.start()
+        self.store.subscribe(lambda _: self._changed.set())
+
+
+@contextlib.asynccontextmanager
+async def site(ports: int = 0, first_host: int = 0, host_size: int = A_HOST) -> AsyncIterator[Site]:
+    """A cloud of so many ports; the first ``first_host`` of them belong to no host yet."""
+    with tempfile.TemporaryDirectory(prefix="tbb-") as folder:
+        directory = Path(folder)
+        serve = Serve(
+            directory, listen=f"{LOCAL}:{free_port(LOCAL)}", openflow=f"{LOCAL}:{free_port(LOCAL)}",
+            ovsdb=f"{LOCAL}:{free_port(LOCAL)}",
+        )  # fmt: skip
+        serve.directory.mkdir()
+        database = EmbeddedServer(serve.directory / "data")
+        await database.start()
+        store = Store([database.remote])
+        await store.start()
+        for steps in cloud(ports, first_host, host_size):
+            await store.commit(*steps)
+        await store.close()
+        await database.stop()
+        made = Site(directory, serve)
+        try:
+            await made.start()
+            yield made
+        finally:
+            for session in made.sessions.values():
+                session.close()
+            await made.store.close()
+            for switch in made.hosts.values():
+                await asyncio.to_thread(switch.stop)
+            await asyncio.to_thread(serve.stop)
+            assert not process.owned(directory), "processes are left"

@@ -1,0 +1,119 @@
+"""Whole switches and whole controllers: from empty, after a restart, and many at once."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import httpx
+
+from controller.model import Host
+from tests.bench.row import AT_MOST, BELOW, Row, bench, row
+from tests.bench.site import Site, site
+from tests.switch.vswitch import Vswitch
+
+MANY = 200
+IDLE = 10.0
+"""Seconds of idling that are measured."""
+
+
+def written(made: Site) -> int:
+    """Flow messages that switches have accepted since control's start, by its own metric."""
+    answer = httpx.get(f"{endpoint(made)}/metrics", trust_env=False, timeout=10).text
+    return int(
+        float(next(line for line in answer.splitlines() if line.startswith("tunbridge_flows_written ")).split()[1])
+    )
+
+
+def endpoint(made: Site) -> str:
+    from controller.model import Control
+
+    return next(iter(made.store.rows(Control).values())).endpoint
+
+
+async def total(switch: Vswitch) -> int:
+    def count(bridge: str) -> int:
+        answer = switch.ofctl("dump-aggregate", bridge)
+        return int(answer.rpartition("flow_count=")[2])
+
+    return sum([await asyncio.to_thread(count, bridge) for bridge in ("br-int", "br-tun")])
+
+
+@bench("build")
+async def build() -> list[Row]:
+    """1,000 ports, all on one switch: emptied while control is away, and control killed and started again."""
+    async with site(1000, 1000) as made:
+        await made.join("h1", "172.30.0.1", range(1000))
+        full = await total(made.hosts["h1"])
+        restart, _ = await killed(made, "h1")
+        rewritten = written(made)
+
+        async def empty() -> None:
+            for bridge in ("br-int", "br-tun"):
+                await asyncio.to_thread(made.hosts["h1"].ofctl, "del-flows", bridge)
+
+        _, built = await killed(made, "h1", empty)
+        assert await total(made.hosts["h1"]) == full
+    how = f"{full} flows, kill -9 of control until both bridges are adopted again (process start included)"
+    return [
+        row(
+            "all flows of an empty switch", 1000, built, "s", BELOW, 2,
+            f"{full} flows, from the switch's connection to their confirmation, by control's log",
+        ),
+        row("restart of control, flows rewritten", 1000, rewritten, "flows", AT_MOST, 0, how),
+        row("restart of control, until adopted", 1000, restart, "s", BELOW, 3, how),
+    ]  # fmt: skip
+
+
+async def killed(made: Site, host: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> tuple[float, float]:
+    """Seconds from the kill to the last bridge's adoption, and from the first switch's connection to that."""
+    begun = datetime.now(UTC)
+    await asyncio.to_thread(made.serve.kill, "control")
+    if meanwhile is not None:
+        await meanwhile()
+    await made.until(lambda: not alive(made, host), "the new control has said that nobody is there yet")
+    await made.until(lambda: alive(made, host), f"{host} is adopted")
+    lines = [json.loads(line) for line in made.serve.log.read_text().splitlines() if line.startswith("{")]
+    times = [(line["event"], datetime.fromisoformat(line["timestamp"])) for line in lines if "timestamp" in line]
+    connected = min(at for event, at in times if event == "switch connected" and at > begun)
+    adopted = max(at for event, at in times if event == "adopted" and at > begun)
+    return (adopted - begun).total_seconds(), (adopted - connected).total_seconds()
+
+
+def alive(made: Site, host: str) -> bool:
+    return any(row.alive for row in made.store.rows(Host).values() if row.name == host)
+
+
+@bench("join")
+async def join() -> list[Row]:
+    """Hosts with an ovsdb-server and an ovs-vswitchd each."""
+    async with site() as made:
+        switches = {f"s{n}": Vswitch() for n in range(MANY)}
+        try:
+            for name, switch in switches.items():
+                await asyncio.to_thread(switch.start)
+                ids = [f"external_ids:system-id={name}", f"external_ids:hostname={name}"]
+                threads = ["other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1"]
+                await asyncio.to_thread(switch.vsctl, "--no-wait", "set", "Open_vSwitch", ".", *ids, *threads)
+            begun = time.perf_counter()
+            before = made.cpu("control")
+            target = f"tcp:{made.serve.ovsdb}"
+            for switch in switches.values():
+                await asyncio.to_thread(switch.vsctl, "--no-wait", "set-manager", target)
+            await made.until(
+                lambda: sum(row.alive for row in made.store.rows(Host).values()) == MANY, f"{MANY} are served"
+            )
+            joined, cpu = time.perf_counter() - begun, made.cpu("control") - before
+            await asyncio.sleep(2)
+            before, begun = made.cpu("control"), time.perf_counter()
+            await asyncio.sleep(IDLE)
+            idle = (made.cpu("control") - before) / (time.perf_counter() - begun) * 100
+        finally:
+            for switch in switches.values():
+                await asyncio.to_thread(switch.stop)
+    how = f"each with its own ovsdb-server and ovs-vswitchd on this machine; control used {cpu:.1f} s of CPU"
+    return [
+        row(f"{MANY} switches join, all served", MANY, joined, "s", BELOW, 20, how),
+        row(f"{MANY} switches, idle CPU of control", MANY, idle, "%", BELOW, 5, f"of one core, over {IDLE:.0f} s"),
+    ]

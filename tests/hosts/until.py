@@ -1,0 +1,12 @@
+"""Waiting for what can only be looked at again and again, as an operator would."""
+
+import time
+from collections.abc import Callable
+
+
+def until(look: Callable[[], object], wanted: object, timeout: float = 10.0) -> None:
+    """Until what is seen is what is wanted. AssertionError shows the last look."""
+    end = time.monotonic() + timeout
+    while (seen := look()) != wanted and time.monotonic() < end:
+        time.sleep(0.05)
+    assert seen == wanted, f"after {timeout:g} s"
