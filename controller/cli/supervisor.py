@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from controller.cli.settings import Settings
+from controller.listening import listening, shown
 from controller.store.embedded import EmbeddedServer
 
 log = structlog.get_logger()
@@ -25,8 +26,8 @@ class Process:
     """One child, kept running. It is told its settings on standard input, and ends when that closes: a killed
     supervisor leaves no child behind."""
 
-    def __init__(self, name: str, command: Sequence[str], settings: Settings) -> None:
-        self.name, self._command = name, command
+    def __init__(self, name: str, command: Sequence[str], settings: Settings, inherits: Sequence[int]) -> None:
+        self.name, self._command, self._inherits = name, command, inherits
         self._settings = msgspec.json.encode(settings)
         self._child: asyncio.subprocess.Process | None = None
 
@@ -38,7 +39,7 @@ class Process:
             while True:
                 begun = loop.time()
                 child = self._child = await asyncio.create_subprocess_exec(
-                    *self._command, stdin=asyncio.subprocess.PIPE
+                    *self._command, stdin=asyncio.subprocess.PIPE, pass_fds=self._inherits
                 )
                 assert child.stdin is not None
                 child.stdin.write(self._settings + b"\n")
@@ -71,15 +72,21 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    # Held here, so that whoever dials while a process is started again waits for it, and is not refused.
+    sockets = {name: listening(getattr(settings, name)) for name in ("listen", "openflow", "ovsdb")}
+    inherited = {name: made.fileno() for name, made in sockets.items()}
+    told = msgspec.structs.replace(settings, **{name: f"fd:{number}" for name, number in inherited.items()})
     database = None if settings.db else EmbeddedServer(settings.data)
     if database is not None:
         await database.start()
     python = [sys.executable, "-m", "controller.cli.process"]
-    children = [Process(name, [*python, name], settings) for name in ("control", "api")]
+    children = [
+        Process("control", [*python, "control"], told, [inherited["openflow"], inherited["ovsdb"]]),
+        Process("api", [*python, "api"], told, [inherited["listen"]]),
+    ]
     tasks = [asyncio.create_task(child.keep(), name=child.name) for child in children]
-    log.info(
-        "serving", rest=settings.listen, openflow=settings.openflow, ovsdb=settings.ovsdb, database=settings.remotes
-    )
+    addresses = {"rest" if name == "listen" else name: shown(made) for name, made in sockets.items()}
+    log.info("serving", **addresses, database=settings.remotes)
     try:
         await stop.wait()
     finally:

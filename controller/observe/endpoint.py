@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from controller.listening import listening, shown
 from controller.model import Host
 from controller.observe.explain import Filter, explain, intent
 from controller.view.network import NETWORK, PORT, SUBNET
@@ -106,27 +107,19 @@ class Endpoint:
     """The HTTP server, in control's own loop."""
 
     def __init__(self, control: "Control", address: str) -> None:
-        host, _, port = address.rpartition(":")
-        config = uvicorn.Config(
-            create_app(control),
-            host=host.strip("[]"),
-            port=int(port),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-        )
+        self._address = address
+        config = uvicorn.Config(create_app(control), log_config=None, access_log=False, lifespan="off")
         self._server = uvicorn.Server(config)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
         """Returns its URL."""
-        sockets = [self._server.config.bind_socket()]
-        host, port = sockets[0].getsockname()[:2]
+        made = listening(self._address)
         self._server.config.load()
         self._server.lifespan = self._server.config.lifespan_class(self._server.config)
-        await self._server.startup(sockets)
+        await self._server.startup([made])
         self._task = asyncio.create_task(self._server.main_loop(), name="operators' endpoint")
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://{shown(made)}"
 
     async def close(self) -> None:
         self._server.should_exit = True

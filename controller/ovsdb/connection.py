@@ -8,6 +8,7 @@ from typing import Any, cast
 import orjson
 import structlog
 
+from controller.listening import listening
 from controller.ovsdb.framing import Framer
 
 log = structlog.get_logger()
@@ -303,7 +304,6 @@ async def connect(remote: str, *, timeout: float = 10.0, **options: Any) -> Conn
 
 
 async def listen(address: str, made: Callable[[Connection], None], **options: Any) -> asyncio.Server:
-    """Accepts connections at ``HOST:PORT`` (port 0: any) and gives each to ``made`` when it is up."""
-    host, port = split_address(address)
+    """Accepts connections at an address (see :func:`listening`) and gives each to ``made`` when it is up."""
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Connection(on_made=made, **options), host, port)
+    return await loop.create_server(lambda: Connection(on_made=made, **options), sock=listening(address))

@@ -5,19 +5,17 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from controller.ovsdb.connection import split_address
+from controller.listening import listening
 from controller.southbound.channel import Channel
 from controller.southbound.packet import PacketIn
 
 log = structlog.get_logger()
-_BACKLOG = 1024
-"""After a restart all switches come back within a second."""
 
 
 class OpenFlowListener:
     """Accepts switches and keeps their channels; one channel a datapath.
 
-    ``address``: HOST:PORT; port 0 takes a free one, see :attr:`port`. ``on_channel``: a switch has said who it is; its
+    ``address``: as for :func:`listening`; port 0 takes a free one, see :attr:`port`. ``on_channel``: a switch has said who it is; its
     end is ``channel.closed`` (when it has connected anew, the old one's end is told after the new one's beginning).
     ``probe``: seconds of silence after which a switch is asked for a sign of life.
     """
@@ -30,7 +28,7 @@ class OpenFlowListener:
         on_packet_in: Callable[[Channel, PacketIn], None],
         probe: float = 5.0,
     ) -> None:
-        self._host, self._port = split_address(address)
+        self._address = address
         self._on_channel, self._on_packet_in, self._probe = on_channel, on_packet_in, probe
         self._server: asyncio.Server | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -40,7 +38,7 @@ class OpenFlowListener:
     @property
     def port(self) -> int:
         """The port it listens on, once started."""
-        return self._port
+        return int(self._server.sockets[0].getsockname()[1]) if self._server else 0
 
     @property
     def channels(self) -> Mapping[int, Channel]:
@@ -50,8 +48,7 @@ class OpenFlowListener:
     async def start(self) -> None:
         """Raises OSError when the address can't be had."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, self._host or None, self._port, backlog=_BACKLOG)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._server = await loop.create_server(self._accept, sock=listening(self._address))
         self._tick = loop.call_later(self._probe / 4, self._probe_all)
 
     async def close(self) -> None:

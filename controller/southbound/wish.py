@@ -59,8 +59,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def wish(layout: Layout, switch: Row, *, controller: str, address: str, endpoint: str, spare: str) -> Wish:
-    """``switch``: the host's Open_vSwitch row. ``address``: where it connects from. ``spare``: its name if it has none.
-    """
+    """``switch``: the host's Open_vSwitch row. ``address``: where it connects from. ``spare``: its name if it has none."""
     said: Mapping[str, str] = switch["external_ids"]
     problems: list[str] = []
     mappings = _mappings(said.get("ovn-bridge-mappings", ""), problems) or ((EXTERNAL, BR_EX),)

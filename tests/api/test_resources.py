@@ -3,8 +3,6 @@
 import uuid
 from typing import Any
 
-import pytest
-
 from controller.model import Control, Host
 from controller.store import Delete, Insert, Patch
 
@@ -407,15 +405,36 @@ def test_health_and_metrics(api: Api) -> None:
     assert 'tunbridge_api_requests_total{method="GET",route="/v2.0/networks/{id}",status="200"}' in text
 
 
+TYPES = {"string": str, "integer": int, "boolean": bool, "null": type(None), "array": list, "object": dict}
+
+
+def fits(document: Any, schema: dict[str, Any], value: Any) -> bool:
+    """As much of JSON Schema as our own descriptions use."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        return any(fits(document, each, value) for each in schema["anyOf"])
+    if "enum" in schema:
+        return value in schema["enum"]
+    if "type" in schema and type(value) is not TYPES[schema["type"]]:
+        return False
+    if isinstance(value, list):
+        return all(fits(document, schema.get("items", {}), each) for each in value)
+    if isinstance(value, dict):
+        inside = schema.get("properties", {})
+        return set(schema.get("required", ())) <= set(value) and all(
+            fits(document, inside.get(name, {}), each) for name, each in value.items()
+        )
+    return True
+
+
 def test_openapi(api: Api) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     document = api.ask("GET", "/openapi.json")
     network, _ = network_with(api, "10.0.0.0/24", "fd00::/64")
     api.create("port", network_id=network["id"], extra_dhcp_opts=[{"opt_name": "a", "opt_value": "b"}])
     for name in ("network", "subnet", "port"):
-        schema = {"$ref": f"#/components/schemas/{name.capitalize()}", "components": document["components"]}
-        validator = jsonschema.Draft202012Validator(schema)
         for each in api.list(name, ("limit", 50)):
-            validator.validate(each)
+            assert fits(document, {"$ref": f"#/components/schemas/{name.capitalize()}"}, each), each
+            assert set(each) <= set(document["components"]["schemas"][name.capitalize()]["properties"])
     assert document["components"]["schemas"]["PortCreate"]["required"] == ["network_id"]
     assert "id" not in document["components"]["schemas"]["PortUpdate"]["properties"]

@@ -1,4 +1,4 @@
-"""Figures of one api process with durable commits. Bounds are far below what is measured: they catch mistakes of kind."""
+"""Figures of one api process with durable commits. The bounds are far below them: they catch mistakes of kind."""
 
 import asyncio
 import statistics

@@ -21,7 +21,7 @@ def run(
 ) -> str:
     """What the command printed, both streams.
 
-    In a namespace by ``nsenter``: ``ip netns exec`` and ``ip -n`` mount another /sys, which they may not in a container.
+    In a namespace by ``nsenter``: ``ip netns exec`` and ``ip -n`` mount another /sys, which a container may not do.
     """
     whole = [*entering(namespace), *argv]
     # Without a given input there is none: a command that asks must not take the terminal's keys.

@@ -72,6 +72,11 @@ class Cloud:
         return await asyncio.to_thread(self.switches[host].vsctl, *arguments)
 
     async def flows(self, host: str, bridge: str = "br-int") -> list[str]:
+        """What the switch has once everything up to now is confirmed."""
+        kept = self.control.bridges.get((host, bridge))
+        async with asyncio.timeout(LIMIT):
+            while kept is not None and kept.channel is not None and not kept.settled(self.control.version):
+                await asyncio.sleep(0.005)  # a bridge tells control alone
         switch = self.switches[host]
         dump = await asyncio.to_thread(lambda: switch.ofctl("dump-flows", bridge, options=["--no-stats"]))
         return sorted(line.strip() for line in dump.splitlines() if "actions=" in line)

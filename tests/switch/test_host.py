@@ -33,14 +33,14 @@ class Control:
         self.fail: Exception | None = None
         self._news = asyncio.Event()
 
-    async def start(self, advertise: str | None = None) -> None:
+    async def start(self, advertise: str | None = None, probe: float = 5.0) -> None:
         await self.openflow.start()
         self.hosts = HostListener(
             "127.0.0.1:0",
             openflow_port=self.openflow.port,
             on_facts=self._facts,
             advertise=advertise,
-            probe=0.5,
+            probe=probe,
         )
         await self.hosts.start()
 
@@ -481,9 +481,12 @@ async def test_garbage_is_closed(control: Control) -> None:
     assert control.told == []
 
 
-async def test_silence_is_noticed(control: Control) -> None:
+async def test_silence_is_noticed() -> None:
+    control = Control()
+    await control.start(probe=0.2)
     async with Fake.dial(control) as peer:
         await peer.gone()
+    await control.close()
 
 
 async def test_two_hosts_with_one_name(control: Control, schema: object) -> None:
