@@ -20,7 +20,8 @@ def listening(address: str) -> socket.socket:
     if kind != "unix" and not (colon and host and port.isdecimal()):
         raise ValueError(f"{address!r} is not HOST:PORT, [IPv6]:PORT or unix:PATH")
     family = socket.AF_UNIX if kind == "unix" else socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    made = socket.socket(family)
+    # Named as TCP, because asyncio turns Nagle's algorithm off only for accepted sockets that say so.
+    made = socket.socket(family, socket.SOCK_STREAM, 0 if kind == "unix" else socket.IPPROTO_TCP)
     try:
         if kind == "unix":
             made.bind(rest)

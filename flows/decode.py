@@ -37,7 +37,12 @@ from flows.wire import (
     RESUBMIT_TABLE,
 )
 
-_HEADERS = {f.in_action: (f, False) for f in FIELDS} | {f.exact: (f, False) for f in FIELDS} | {f.masked: (f, True) for f in FIELDS if f.maskable}
+_HEADERS = {
+    **{f.in_action: (f, False) for f in FIELDS},
+    **{f.exact: (f, False) for f in FIELDS},
+    **{f.masked: (f, True) for f in FIELDS if f.maskable},
+}
+"""OXM header -> (field, whether a mask follows)."""
 
 
 class Undecodable(ValueError):

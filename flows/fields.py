@@ -46,6 +46,8 @@ class Need(msgspec.Struct, frozen=True):
     field: "Field"
     values: frozenset[int]
     mask: int
+    or_absent: bool = False
+    """Or leave ``field`` alone."""
 
 
 class Field(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -140,8 +142,10 @@ ICMPV4_TYPE = _field("icmp_type", "NXM_OF_ICMP_TYPE", OXM, 19, 8, _D, 16, "", _I
 ICMPV4_CODE = _field("icmp_code", "NXM_OF_ICMP_CODE", OXM, 20, 8, _D, 17, "", _ICMP, maskable=False)
 ICMPV6_TYPE = _field("icmpv6_type", "NXM_NX_ICMPV6_TYPE", OXM, 29, 8, _D, 18, "icmp_type", _ICMPV6, maskable=False)
 ICMPV6_CODE = _field("icmpv6_code", "NXM_NX_ICMPV6_CODE", OXM, 30, 8, _D, 19, "icmp_code", _ICMPV6, maskable=False)
-_SOLICIT, _ADVERT = _needs(ICMPV6_TYPE, 135), _needs(ICMPV6_TYPE, 136)
-ND_TARGET = _field("nd_target", "NXM_NX_ND_TARGET", OXM, 31, 128, _6, 20, "", _needs(ICMPV6_TYPE, 135, 136))
+_CODE = (Need(ICMPV6_CODE, frozenset({0}), 0xFF, or_absent=True),)
+_SOLICIT, _ADVERT = _needs(ICMPV6_TYPE, 135) + _CODE, _needs(ICMPV6_TYPE, 136) + _CODE
+_ND = _needs(ICMPV6_TYPE, 135, 136) + _CODE
+ND_TARGET = _field("nd_target", "NXM_NX_ND_TARGET", OXM, 31, 128, _6, 20, "", _ND)
 ND_SLL = _field("nd_sll", "NXM_NX_ND_SLL", OXM, 32, 48, _M, 21, "", _SOLICIT)
 ND_TLL = _field("nd_tll", "NXM_NX_ND_TLL", OXM, 33, 48, _M, 22, "", _ADVERT)
 # Open vSwitch keeps 8 of the 16 bits.

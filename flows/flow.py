@@ -11,6 +11,7 @@ from flows.match import Match
 from flows.table import Table
 
 PRIORITY_MAX = 0xFFFF
+TAGS_MAX = 2
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):
@@ -51,16 +52,16 @@ def check(flow: Flow) -> None:
     for field, value, mask in flow.match.items:
         if not covers(table.matches, field, field.mask if mask is None else mask):
             raise wrong(f"the table does not declare that it matches {field} ({value:#x})")
-    tagged = _tagged(flow.match)
+    tags = int(_tagged(flow.match))
     for at, action in enumerate(flow.actions):
         match action:
             case act.Set(field):
-                _writes(flow, field, action.bits or field.mask, tagged)
+                _writes(flow, field, action.bits or field.mask, tags > 0)
             case act.Move(src, dst, bits, src_offset, dst_offset):
                 if not covers(table.matches + table.reads, src, ((1 << bits) - 1) << src_offset):
                     raise wrong(f"the table does not declare that it reads {src}")
-                _ready(flow, src, tagged)
-                _writes(flow, dst, ((1 << bits) - 1) << dst_offset, tagged)
+                _ready(flow, src, tags > 0)
+                _writes(flow, dst, ((1 << bits) - 1) << dst_offset, tags > 0)
             case act.OutputField(field):
                 if not covers(table.matches + table.reads, field, field.mask):
                     raise wrong(f"the table does not declare that it reads {field}")
@@ -77,11 +78,13 @@ def check(flow: Flow) -> None:
             case act.Meter() if at:
                 raise wrong("a meter comes first")
             case act.PushVlan():
-                tagged = True
+                tags += 1
+                if tags > TAGS_MAX:
+                    raise wrong(f"Open vSwitch knows {TAGS_MAX} VLAN tags at most")
             case act.PopVlan():
-                if not tagged:
+                if not tags:
                     raise wrong("there is no VLAN tag to pop for certain")
-                tagged = False
+                tags -= 1
         if isinstance(action, act.Output | act.OutputField | act.InPort | act.ToController) and not table.outputs:
             raise wrong("the table does not declare that it outputs")
 
@@ -116,7 +119,10 @@ def _ready(flow: Flow, field: Field, tagged: bool) -> None:
         if need.field is VLAN_VID:
             if not tagged:
                 raise ValueError(f"{flow.table}: {field} without a VLAN tag for certain")
-        elif found is None or found[1] & need.mask != need.mask or found[0] & need.mask not in need.values:
+        elif found is None:
+            if not need.or_absent:
+                raise ValueError(f"{flow.table}: an action on {field} needs a match on {need.field}: {flow.match}")
+        elif found[1] & need.mask != need.mask or found[0] & need.mask not in need.values:
             raise ValueError(f"{flow.table}: an action on {field} needs a match on {need.field}: {flow.match}")
         if need.field is not ETH_TYPE:
             _ready(flow, need.field, tagged)

@@ -59,10 +59,12 @@ class Match:
         for need in field.needs:
             for other, value, mask in self.items:
                 if other is need.field:
-                    fixed = mask is None or mask & need.mask == need.mask
-                    if fixed and value & need.mask in need.values:
-                        break
+                    met = mask is None or mask & need.mask == need.mask
+                    met = met and value & need.mask in need.values
+                    break
             else:
+                met = need.or_absent
+            if not met:
                 wanted = " or ".join(hexadecimal(value) for value in sorted(need.values))
                 raise ValueError(f"a match on {field} needs {need.field} {wanted}: {self!r}")
 

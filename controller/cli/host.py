@@ -28,7 +28,7 @@ def _open(db: str) -> "OvsdbIdl":
     # Imported here: `tunbridge flows` need not wait for it, and ovs tells every user that eventlet, which os-ken brings
     # along and nobody here uses, is deprecated.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")
         from ovsdbapp.backend.ovs_idl import connection
         from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl
 
@@ -74,31 +74,39 @@ def join(
             _stop(f"--mappings: {mapping!r} is not NAME:BRIDGE")
     api = _open(db)
     settings = {k: v for k, v in (("ovn-encap-ip", tunnel_ip), ("ovn-bridge-mappings", mappings)) if v}
+    managers = api.get_manager().execute(check_error=True)
     with api.transaction(check_error=True) as txn:
         if keys:
             private, public, authority = (str(path.resolve()) for path in keys)
-            txn.add(api.set_ssl(private, public, authority))
+            ssl = txn.add(api.db_create("SSL", private_key=private, certificate=public, ca_cert=authority))
+            txn.add(api.db_set("Open_vSwitch", ".", ("ssl", ssl)))
         if settings:
             txn.add(api.db_set("Open_vSwitch", ".", ("external_ids", settings)))
-        txn.add(api.set_manager(target))
+        for other in managers:
+            if other != target:
+                txn.add(api.remove_manager(other))
+        if target not in managers:
+            txn.add(api.add_manager(target))
     print(f"joined {target}")
 
 
 @app.command()
 def leave(
-    bridges: Annotated[bool, typer.Option(help="delete br-int and br-tun as well: VMs lose their network")] = False,
+    bridges: Annotated[bool, typer.Option(help="delete br-int and br-tun as well")] = False,
     db: Db = LOCAL,
 ) -> None:
-    """Leave the controller. What is installed stays, unless --bridges."""
+    """Leave the controller. VMs here lose their network: a bridge whose last controller goes drops its flows."""
     api = _open(db)
+    managers = api.get_manager().execute(check_error=True)
     with api.transaction(check_error=True) as txn:
-        txn.add(api.del_manager())
+        for target in managers:
+            txn.add(api.remove_manager(target))
         for name in BRIDGES:
             if bridges:
                 txn.add(api.del_br(name, if_exists=True))
             elif api.br_exists(name).execute(check_error=True):
                 txn.add(api.del_controller(name))
-    print("left" + ("; br-int and br-tun are gone" if bridges else "; br-int and br-tun keep their flows"))
+    print("left; br-int and br-tun are " + ("gone" if bridges else "there, without flows"))
 
 
 @app.command()

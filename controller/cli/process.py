@@ -4,6 +4,7 @@ Settings come as one line of JSON on standard input, which stays open for as lon
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -19,23 +20,34 @@ log = structlog.get_logger()
 
 
 async def run_control(settings: Settings) -> None:
+    """Until SIGINT, SIGTERM or the end of standard input, at whatever stage."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    end_with_parent()
+    serving = asyncio.create_task(_control(settings), name="control")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _control(settings: Settings) -> None:
     from controller.control import Control, Options
     from controller.observe.endpoint import Endpoint
     from controller.store.store import Store
 
     options = Options(openflow=settings.openflow, ovsdb=settings.ovsdb, advertise=settings.advertise)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    end_with_parent()
     control = Control(Store(settings.remotes, facts=False), options)
     endpoint = Endpoint(control, settings.operator)
-    await control.start()
-    url = await endpoint.start()
-    await control.announce(url)
-    log.info("control serves", openflow=control.ports[0], ovsdb=control.ports[1], operators=url)
     try:
-        await stop.wait()
+        await control.start()
+        url = await endpoint.start()
+        await control.announce(url)
+        log.info("control serves", openflow=control.ports[0], ovsdb=control.ports[1], operators=url)
+        await asyncio.Event().wait()
     finally:
         await endpoint.close()
         await control.close()

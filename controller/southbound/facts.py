@@ -50,7 +50,13 @@ def facts(layout: Layout, switch: Row, wish: Wish, before: HostFacts | None, tro
         ready=not missing,
         problem="; ".join(filter(None, (missing, wish.problem))),
     )
-    return before if before is not None and new == before else new
+    return before if before is not None and _same(new, before) else new
+
+
+def _same(one: HostFacts, other: HostFacts) -> bool:
+    """Equal. What is one and the same object needs no look inside: there may be thousands of interfaces."""
+    pairs = ((getattr(one, field), getattr(other, field)) for field in HostFacts.__struct_fields__)
+    return all(a is b or a == b for a, b in pairs)
 
 
 def _datapath_id(layout: Layout, name: str) -> int:

@@ -17,8 +17,9 @@ OnFacts = Callable[[HostSession, HostFacts | None, HostFacts | None], None]
 class HostListener:
     """Accepts hosts and keeps their sessions; one session a host.
 
-    ``address``: HOST:PORT; port 0 takes a free one, see :attr:`port`. ``openflow_port`` and ``advertise``: where the
-    bridges are told to find the controller; without ``advertise``, at the address by which the host reached us.
+    ``address``: as for :func:`listening`; port 0 takes a free one, see :attr:`port`. ``openflow_port`` and
+    ``advertise``: where the bridges are told to find the controller; without ``advertise``, at the address by which the
+    host reached us.
     ``on_facts(session, old, new)``: at each change of a host's facts; ``old`` is None at first, ``new`` is None when
     the session has ended. A host that connects anew while its old session still seems to live is one change, told with
     the new session and the old one's last facts.

@@ -108,15 +108,16 @@ class Layout:
             yield new
 
     def _publish(self, touched: set[str]) -> None:
-        interfaces = self.interfaces.copy()
+        now = {key: min(self._claims[key].values(), default=0) for key in touched}
         for key in touched:
-            if claims := self._claims[key]:
-                interfaces[key] = min(claims.values())
-            else:
+            if not self._claims[key]:
                 del self._claims[key]
-                interfaces.pop(key, None)
-        if interfaces != self.interfaces:
-            self.interfaces = interfaces
+        if all(self.interfaces.get(key, 0) == ofport for key, ofport in now.items()):
+            return
+        interfaces = self.interfaces | now
+        for key in [key for key, ofport in now.items() if not ofport]:
+            del interfaces[key]
+        self.interfaces = interfaces
 
 
 def _rename(names: dict[str, str], id: str, old: Row | None, new: Row | None) -> None:

@@ -15,9 +15,9 @@ log = structlog.get_logger()
 class OpenFlowListener:
     """Accepts switches and keeps their channels; one channel a datapath.
 
-    ``address``: as for :func:`listening`; port 0 takes a free one, see :attr:`port`. ``on_channel``: a switch has said who it is; its
-    end is ``channel.closed`` (when it has connected anew, the old one's end is told after the new one's beginning).
-    ``probe``: seconds of silence after which a switch is asked for a sign of life.
+    ``address``: as for :func:`listening`; port 0 takes a free one, see :attr:`port`. ``on_channel``: a switch has said
+    who it is; its end is ``channel.closed`` (when it has connected anew, the old one's end is told after the new one's
+    beginning). ``probe``: seconds of silence after which a switch is asked for a sign of life.
     """
 
     def __init__(

@@ -59,7 +59,10 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def wish(layout: Layout, switch: Row, *, controller: str, address: str, endpoint: str, spare: str) -> Wish:
-    """``switch``: the host's Open_vSwitch row. ``address``: where it connects from. ``spare``: its name if it has none."""
+    """``switch``: the host's Open_vSwitch row. ``address``: where it connects from. ``spare``: a name for it.
+
+    Both stand in for what it does not say.
+    """
     said: Mapping[str, str] = switch["external_ids"]
     problems: list[str] = []
     mappings = _mappings(said.get("ovn-bridge-mappings", ""), problems) or ((EXTERNAL, BR_EX),)

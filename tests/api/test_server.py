@@ -1,5 +1,6 @@
 """The process itself: where it listens, and how it ends."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -38,12 +39,19 @@ def test_unix_socket_and_signals(api: Api, tmp_path: Path, number: signal.Signal
 
 
 @pytest.mark.parametrize("listen", ["", "9696", "127.0.0.1:", "127.0.0.1:x"])
-def test_no_address(listen: str) -> None:
+async def test_no_address(api: Api, listen: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT"):
-        server.bind(listen)
+        await server.run(listen, [api.remote])
 
 
-def test_addresses() -> None:
-    for listen, expected in (("127.0.0.1:0", "http://127.0.0.1:"), ("[::1]:0", "http://[::1]:")):
-        with server.bind(listen) as listener:
-            assert server.url(listener).startswith(expected)
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0"])
+async def test_listens_where_told_until_cancelled(api: Api, listen: str) -> None:
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(server.run(listen, [api.remote], ready.set_result))
+    url = await asyncio.wait_for(ready, 20)
+    assert url.startswith("http://" + listen[:-1])
+    async with httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/healthz")).status_code == 200
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

@@ -87,4 +87,7 @@ class Slot:
 
 
 if __name__ == "__main__":
-    print(f"{Slot.sweep()} leftover labs removed")
+    if os.geteuid() == 0:
+        print(f"{Slot.sweep()} leftover labs removed")
+    else:
+        print("not root: labs that killed runs have left stay")

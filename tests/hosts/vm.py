@@ -1,44 +1,23 @@
 """A virtual machine of the lab: a namespace whose eth0 is a veth into its host, with the port's MAC."""
 
 import re
-import select
 import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hosts import frame, process
 from tests.hosts.host import Host
 from tests.hosts.lease import Lease, next_lease
 from tests.hosts.namespace import entering, ip, open_socket, run, settings
+from tests.hosts.ping import Ping, RunningPing
+from tests.hosts.sniffer import Sniffer
 
 LEASE_SCRIPT = Path(__file__).with_name("lease.sh")
 OPTIONS = ("subnet", "router", "dns", "hostname", "domain", "broadcast", "lease", "mtu", "staticroutes")
-
-
-@dataclass(frozen=True)
-class Ping:
-    sent: int
-    received: int
-    ms: float | None
-    """Mean round trip; None where nothing came back."""
-
-    @property
-    def lost(self) -> int:
-        return self.sent - self.received
-
-    @classmethod
-    def parse(cls, text: str) -> "Ping":
-        counts = re.search(r"(\d+) packets transmitted, (\d+) (?:packets )?received", text)
-        if not counts:
-            raise ValueError(f"ping said: {text}")
-        times = re.search(r"rtt min/avg/max/\w+ = [\d.]+/([\d.]+)/", text)
-        return cls(int(counts[1]), int(counts[2]), float(times[1]) if times else None)
 
 
 class Vm:
@@ -160,7 +139,7 @@ class Vm:
         return Ping.parse(run(command, namespace=self.namespace, check=False, timeout=limit))
 
     @contextmanager
-    def pinging(self, address: str, *, interval: float = 0.01) -> Iterator["RunningPing"]:
+    def pinging(self, address: str, *, interval: float = 0.01) -> Iterator[RunningPing]:
         """A ping that runs meanwhile, ``1 / interval`` a second."""
         running = RunningPing(self.namespace, address, interval)
         try:
@@ -185,7 +164,7 @@ class Vm:
         )
         return found[1] if found else ""
 
-    def sniffer(self, *, own: bool = False) -> "Sniffer":
+    def sniffer(self, *, own: bool = False) -> Sniffer:
         """Hears everything that arrives at eth0 from now on, until closed; with ``own`` also what it sends."""
         return Sniffer(self.namespace, own)
 
@@ -230,88 +209,3 @@ def _tell_name(listener: socket.socket, name: bytes) -> None:
 def _answers(data: bytes, target: str) -> bool:
     arp = frame.parse_arp(data)
     return arp is not None and arp.operation == frame.REPLY and arp.sender == target
-
-
-class RunningPing:
-    """See Vm.pinging."""
-
-    def __init__(self, namespace: str, address: str, interval: float) -> None:
-        self._process = subprocess.Popen(
-            [*entering(namespace), "ping", "-n", "-O", f"-i{interval}", "-W1", address],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self._lines = process.Lines(self._process, f"ping {address}")
-        self._said: list[str] = []
-        self.result: Ping | None = None
-
-    def answered(self, timeout: float = 5.0) -> None:
-        """Until the next answer."""
-        end = time.monotonic() + timeout
-        while "bytes from" not in self._line(end - time.monotonic()):
-            pass
-
-    def _line(self, timeout: float) -> str:
-        self._said.append(self._lines.next(timeout))
-        return self._said[-1]
-
-    def stop(self) -> Ping:
-        """Idempotent. The last request may still be under way: it does not count as sent."""
-        if self.result is None:
-            self._process.send_signal(signal.SIGINT)
-            assert self._process.stdout
-            try:
-                while True:
-                    self._line(5.0)
-            except EOFError:
-                pass
-            self._process.wait(5.0)
-            self._process.stdout.close()
-            self.result = _without_last(Ping.parse("\n".join(self._said)), self._said)
-        return self.result
-
-
-def _without_last(ping: Ping, said: list[str]) -> Ping:
-    answered = [int(found[1]) for line in said if (found := re.search(r"bytes from .*icmp_seq=(\d+)", line))]
-    under_way = ping.lost and answered and max(answered) == ping.sent - 1
-    return Ping(ping.sent - 1, ping.received, ping.ms) if under_way else ping
-
-
-class Sniffer:
-    """Frames on a virtual machine's eth0: those that arrive are heard, any can be sent."""
-
-    def __init__(self, namespace: str, own: bool) -> None:
-        self._own = own
-        every = socket.htons(3)  # ETH_P_ALL
-        self._socket = open_socket(namespace, socket.AF_PACKET, socket.SOCK_RAW, every)
-        self._socket.bind(("eth0", 3))
-
-    def __enter__(self) -> "Sniffer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def send(self, data: bytes) -> None:
-        self._socket.send(data)
-
-    def wait(self, wanted: Callable[[bytes], bool], timeout: float = 2.0) -> bytes | None:
-        """The next frame that is wanted; None when there was none in time. Others are passed over."""
-        end = time.monotonic() + timeout
-        while (rest := end - time.monotonic()) > 0 and select.select([self._socket], [], [], rest)[0]:
-            data, (_, _, kind, *_) = self._socket.recvfrom(65536)
-            if (self._own or kind != socket.PACKET_OUTGOING) and wanted(data):
-                return data
-        return None
-
-    def collect(self, wanted: Callable[[bytes], bool], seconds: float) -> list[bytes]:
-        """All that are wanted within the time; with 0 seconds, those that have arrived."""
-        found = []
-        end = time.monotonic() + seconds
-        while (data := self.wait(wanted, max(end - time.monotonic(), 0.001))) is not None:
-            found.append(data)
-        return found

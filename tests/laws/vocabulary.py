@@ -23,6 +23,7 @@ from flows.actions import (
 from flows.fields import (
     ETH_TYPE,
     FIELDS,
+    ICMPV6_CODE,
     ICMPV6_TYPE,
     IN_PORT,
     IP_PROTO,
@@ -33,8 +34,9 @@ from flows.fields import (
     VLAN_PRESENT,
     VLAN_VID,
     Field,
+    Kind,
 )
-from flows.flow import Flow, check
+from flows.flow import TAGS_MAX, Flow, check
 from flows.match import Match
 from flows.table import Table
 from flows.tables import TABLES
@@ -54,6 +56,7 @@ _PROTOCOLS: tuple[Fields, ...] = (
     {ETH_TYPE: 0x0800, IP_PROTO: 1},
     {ETH_TYPE: 0x86DD, IP_PROTO: 58},
     *({ETH_TYPE: 0x86DD, IP_PROTO: 58, ICMPV6_TYPE: type} for type in (133, 135, 136)),
+    *({ETH_TYPE: 0x86DD, IP_PROTO: 58, ICMPV6_TYPE: type, ICMPV6_CODE: code} for type in (135, 136) for code in (0, 3)),
     *({ETH_TYPE: eth} for eth in (0x0000, 0x05FF, 0x1234, 0x8035, 0x8847, 0x88CC)),
 )
 _TAGS: tuple[Fields, ...] = ({}, {}, {VLAN_VID: 0})
@@ -67,6 +70,8 @@ def there(field: Field, fixed: Fields, tagged: bool) -> bool:
         if need.field is VLAN_VID:
             if not tagged:
                 return False
+        elif need.or_absent and need.field not in fixed:
+            continue
         elif fixed.get(need.field) not in need.values:
             return False
     return field is not VLAN_VID or tagged
@@ -87,7 +92,9 @@ def values(draw: st.DrawFn, field: Field) -> Value:
         return number
     if how == "prefix":
         return number, field.mask & ~((1 << draw(st.integers(0, field.bits - 1))) - 1)
-    return number, draw(st.integers(1, field.mask))
+    mask = draw(st.integers(1, field.mask))
+    # ovs-ofctl takes an IPv6 mask that begins with a digit for a prefix length, even where it wrote it itself.
+    return number, mask | 0xFFFF << 112 if field.kind is Kind.IPV6 else mask
 
 
 @st.composite
@@ -102,7 +109,8 @@ def matches(draw: st.DrawFn, declared: Sequence[Field] | None = None) -> tuple[M
         fields = _closed({field: value for field, value in fields.items() if field in declared})
     tagged = isinstance(vid := fields.get(VLAN_VID, 0), tuple) or vid >= VLAN_PRESENT
     fixed = {field: value for field, value in fields.items() if isinstance(value, int)}
-    more = [f for f in allowed if f not in fields and f not in (VLAN_VID, ETH_TYPE) and there(f, fixed, tagged)]
+    kept = (VLAN_VID, ETH_TYPE, ICMPV6_CODE)
+    more = [f for f in allowed if f not in fields and f not in kept and there(f, fixed, tagged)]
     taken: set[tuple[Field, int]] = set()
     for field in draw(st.lists(st.sampled_from(more), unique=True, max_size=6)) if more else ():
         # Two registers of different widths may not say different things about the same bits.
@@ -119,7 +127,7 @@ def _lies(field: Field) -> Iterable[tuple[Field, int, int, int]]:
 
 def _closed(fields: Fields) -> Fields:
     """Without those whose prerequisites are not among them."""
-    kept = {f: v for f, v in fields.items() if all(fields.get(n.field) in n.values for n in f.needs)}
+    kept = {f: v for f, v in fields.items() if there(f, fields, tagged=False)}
     return kept if kept == fields else _closed(kept)
 
 
@@ -142,10 +150,11 @@ def flows(draw: st.DrawFn) -> Flow:
     """Anything that can be said, in any table, whatever that declares."""
     table = draw(st.sampled_from(TABLES))
     match, fixed, tagged = draw(matches())
+    tags = int(tagged)
     same = [t for t in TABLES if t.bridge == table.bridge]
     actions: list[Action] = [Meter(METER)] if draw(st.integers(0, 9)) == 0 else []
     for _ in range(draw(st.integers(0, 6))):
-        readable = [f for f in FIELDS if there(f, fixed, tagged) and f not in (ETH_TYPE, IP_PROTO)]
+        readable = [f for f in FIELDS if there(f, fixed, tags > 0) and f not in (ETH_TYPE, IP_PROTO)]
         # A field that the match rests upon may not be written: what follows would rest on nothing.
         writable = [f for f in readable if f.writable and f is not ICMPV6_TYPE]
         choices: list[st.SearchStrategy[Action]] = [
@@ -155,10 +164,12 @@ def flows(draw: st.DrawFn) -> Flow:
             st.builds(OutputField, st.sampled_from(REG)),
             st.builds(ToController, st.integers(0, 0xFFFF)),
             st.builds(Resubmit, st.sampled_from(same)),
-            st.sampled_from((InPort(), Normal(), PushVlan(), *([PopVlan()] if tagged else []))),
+            st.sampled_from((InPort(), Normal())),
+            *([st.just(PushVlan())] if tags < TAGS_MAX else []),
+            *([st.just(PopVlan())] if tags else []),
         ]
         action = draw(st.one_of(choices))
-        tagged = isinstance(action, PushVlan) or (tagged and not isinstance(action, PopVlan))
+        tags += isinstance(action, PushVlan) - isinstance(action, PopVlan)
         actions.append(action)
     later = [t for t in same if t.number > table.number]
     if later and draw(st.booleans()):

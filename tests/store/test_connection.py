@@ -142,7 +142,7 @@ class Peer:
     """The other end of an inbound connection, as raw bytes."""
 
     def __init__(self) -> None:
-        self.updates: list[Any] = []
+        self.updates: asyncio.Queue[list[Any]] = asyncio.Queue()
 
     async def __aenter__(self) -> "Peer":
         made: asyncio.Queue[Connection] = asyncio.Queue()
@@ -160,7 +160,7 @@ class Peer:
     def _update(self, params: list[Any]) -> None:
         if params[1] == "raise":
             raise RuntimeError("a handler that fails")
-        self.updates.append(params)
+        self.updates.put_nowait(params)
 
 
 async def test_echo_is_answered() -> None:
@@ -185,9 +185,7 @@ async def test_a_handler_that_raises_costs_its_connection_only() -> None:
         peer.writer.write(b'{"method":"update3","params":[null,"raise",{}],"id":null}')
         assert "handler failed" in await reason(peer.connection)
         other.writer.write(b'{"method":"update3","params":[null,"fine",{}],"id":null}')
-        async with asyncio.timeout(5):
-            while not other.updates:
-                await asyncio.sleep(0.01)
+        assert await asyncio.wait_for(other.updates.get(), 5) == [None, "fine", {}]
         assert not other.connection.closed.done()
 
 

@@ -184,7 +184,7 @@ async def test_a_transaction_is_one_call(folder: Path) -> None:
 
 
 async def test_a_cluster_sends_only_what_was_missed(folder: Path) -> None:
-    """The last transaction id is known to a server of a cluster (of one, here): `monitor_cond_since` resumes from it."""
+    """A server of a cluster (of one, here) knows the last transaction id, so `monitor_cond_since` resumes from it."""
     server = Server(folder)
     (folder / "schema").write_text(json.dumps(SCHEMA))
     await run("ovsdb-tool", "create-cluster", str(server.file), str(folder / "schema"), f"unix:{folder}/raft")

@@ -1,13 +1,13 @@
 """The connection is lost between a transaction and its answer: each is done once, or said to be unknown."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from msgspec.structs import replace
 
 from controller.model import Network, Port
-from controller.store import Conflict, Delete, EmbeddedServer, Insert, Patch, Store, Unavailable, Update
+from controller.store import Change, Conflict, Delete, EmbeddedServer, Insert, Patch, Step, Store, Unavailable, Update
 from controller.store import store as store_module
 from tests.store.cut import Wire
 from tests.store.tenant import network, port, subnet
@@ -42,7 +42,7 @@ async def test_every_step_is_done_once(store: Store, frail: Store, wire: Wire, m
     await frail.select(Network)
     inserted = network(3)
     two = port(2, sub)
-    transactions = [
+    transactions: list[tuple[list[Step], Callable[[], bool]]] = [
         ([Insert(inserted)], lambda: frail.rows(Network)[inserted.id] == inserted),
         ([Insert(two)], lambda: frail.rows(Port)[two.id] == two),
         (
@@ -110,7 +110,7 @@ async def test_what_happened_meanwhile_is_told(store: Store, frail: Store, wire:
     comes = network(4)
     await store.commit(Delete(goes), Update(changes, changed), Insert(comes))
     assert frail.rows(Network)[goes.id] == goes, "what was read stays readable"
-    told = []
+    told: list[list[Change]] = []
     frail.subscribe(told.append)
     wire.open.set()
     await patch

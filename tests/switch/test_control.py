@@ -8,16 +8,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.utils import PcapReader
 
 from apps import APPS
-from apps.contract import App, Wanted, on_host
+from apps.contract import App, PacketIn, PacketOut, Wanted, on_host
 from controller.model import Host, Port
 from controller.store.step import Delete, Update
 from controller.view.network import LOCATION
 from controller.view.network import PORT as PORT_ROWS
 from controller.view.view import View
-from flows.actions import Set
-from flows.fields import ARP_OP, ETH_SRC
+from flows.actions import Set, ToController
+from flows.fields import ARP_OP, ETH_SRC, IN_PORT
 from flows.flow import Flow
 from flows.match import Match
 from flows.tables import CLASSIFY
@@ -33,13 +37,23 @@ def mischief(view: View, id: str) -> Iterator[Wanted]:
         return
     if port.name == "raises":
         raise RuntimeError("on purpose")
+    if port.name == "punts":
+        yield on_host(where.host), Flow(CLASSIFY, 99, Match({IN_PORT: where.ofport}), (ToController(),))
     if port.name == "refused":
         yield on_host(where.host), Flow(CLASSIFY, 1, Match({ETH_SRC: port.mac_address}), (Set(ARP_OP, 1),))
 
 
+def no_answer(packet: PacketIn, view: View) -> Iterator[PacketOut]:
+    raise RuntimeError("on purpose")
+    yield
+
+
+MISCHIEF = App(name="mischief", number=250, units={LOCATION: [mischief]}, answer=no_answer)
+
+
 @pytest.fixture
 async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with Cloud(tmp_path, [*APPS, App(name="mischief", number=250, units={LOCATION: [mischief]})]) as cloud:
+    async with Cloud(tmp_path, [*APPS, MISCHIEF]) as cloud:
         yield cloud
 
 
@@ -228,3 +242,33 @@ async def test_strangers_are_refused(cloud: Cloud) -> None:
     cloud.control._refuse(cloud.control._unclaimed[0xABCD])
     assert 0xABCD not in cloud.control._unclaimed
     assert await cloud.flows("h1", "stray") == []
+
+
+async def test_a_packet_that_cannot_be_answered_costs_no_other(cloud: Cloud, tmp_path: Path) -> None:
+    """And DHCP by real packets: a request goes in by one port of a real switch, the offer comes out of it."""
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    trouble, asks = await cloud.new_port(subnet, 5, "punts"), await cloud.new_port(subnet, 6)
+    for port in (trouble, asks):
+        await cloud.plug("h1", port)
+        await cloud.status(port, "ACTIVE", "h1")
+    tap = f"tap{asks.id[:11]}"
+    await cloud.vsctl("h1", "set", "Interface", tap, f"options:tx_pcap={tmp_path}/tx.pcap")
+    request = dhcp_discover(asks.mac_address)
+    head = Ether(request)
+    cut = bytes(Ether(src=head.src, dst=head.dst) / IP(src="0.0.0.0") / UDP(sport=68, dport=67) / request[42:100])
+    punts = cloud.control.metrics.punts
+    for name, frame in ((f"tap{trouble.id[:11]}", request), (tap, cut), (tap, request)):
+        await asyncio.to_thread(cloud.switches["h1"].appctl, "netdev-dummy/receive", name, frame.hex())
+    async with asyncio.timeout(20):
+        while punts.labels("mischief", "failed")._value.get() < 1 or punts.labels("dhcp", "done")._value.get() < 2:
+            await asyncio.sleep(0.01)  # counters tell nobody
+        while (tmp_path / "tx.pcap").stat().st_size < 24 + 16 + 300:  # the file's head, the packet's, BOOTP
+            await asyncio.sleep(0.01)  # nor does a file
+    (offer,) = PcapReader(str(tmp_path / "tx.pcap"))
+    assert (offer.dst, offer[BOOTP].yiaddr) == (asks.mac_address, "10.0.0.6")
+
+
+def dhcp_discover(mac: str) -> bytes:
+    head = Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
+    return bytes(head / BOOTP(chaddr=bytes.fromhex(mac.replace(":", ""))) / DHCP(options=[("message-type", 1), "end"]))
