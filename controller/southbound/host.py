@@ -73,6 +73,8 @@ class HostSession:
         self._wake = asyncio.Event()
         self._repaired: deque[float] = deque()
         self._trouble = ""
+        self._managed = False
+        """It has a manager record: it was told to dial us, and can be told to stop."""
         self._log = log.bind(peer=self.peer)
 
     async def run(self) -> None:
@@ -146,6 +148,11 @@ class HostSession:
         if self.closed.done() or layout is None or layout.switch is None:
             return False
         switch = layout.switch[1]
+        if self._managed and not switch["manager_options"]:
+            # In the moment before the connection goes, nothing of what it takes away may be put back.
+            self.end("the host has left")
+            return False
+        self._managed = bool(switch["manager_options"])
         wished = self._wish(layout, switch)
         wrong = bool(repair(layout, wished).operations)
         if not wrong:

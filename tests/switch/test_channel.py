@@ -6,9 +6,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from os_ken.ofproto import ofproto_v1_5
 
 from controller.southbound import message as of
 from controller.southbound.channel import Channel, Rejection
+from controller.southbound.error import error_name
 from controller.southbound.link import ChannelClosed, SwitchError
 from controller.southbound.openflow import OpenFlowListener
 from controller.southbound.packet import PacketIn
@@ -37,7 +39,6 @@ class Switches:
             "127.0.0.1:0",
             on_channel=self.channels.put_nowait,
             on_packet_in=lambda _, packet: self.packets.put_nowait(packet),
-            probe=0.4,
         )
 
     async def channel(self) -> Channel:
@@ -251,7 +252,8 @@ async def test_a_switch_that_goes_away_mid_bundle_fails_the_bundle(
 
 
 async def test_a_quiet_switch_is_kept_by_echoes(switch: Vswitch, switches: Switches, channel: Channel) -> None:
-    await asyncio.sleep(1.5)  # several probe intervals
+    switches.listener._probe = 0.3
+    await asyncio.sleep(2.5)  # it takes up the new interval, and several of them pass
     assert not channel.closed.done()
     await channel.barrier()
 
@@ -271,6 +273,26 @@ async def test_a_switch_of_another_version_is_refused_by_name(
         assert switches.channels.empty()
     finally:
         await vsctl(switch, "del-br", "old")
+
+
+def test_errors_have_the_names_of_the_specification() -> None:
+    families = {
+        name.split("_")[0]: kind
+        for kind, name in ((kind, error_name(struct.pack("!HH", kind, 0))) for kind in range(18))
+        if name.startswith("OFP")
+    }
+    named = [
+        (name, code)
+        for name, code in vars(ofproto_v1_5).items()
+        if name.split("_")[0] in families and isinstance(code, int)
+    ]
+    assert len(families) == 17 and len(named) > 130
+    for name, code in named:
+        assert error_name(struct.pack("!HH", families[name.split("_")[0]], code)) == name
+    assert error_name(struct.pack("!HHI", 0xFFFF, 15, 0x2320)) == "NXBAC_BAD_CONJUNCTION"
+    assert error_name(struct.pack("!HHI", 0xFFFF, 15, 1)) == "error 15 of vendor 0x1"
+    assert error_name(struct.pack("!HH", 99, 1)) == "error type 99 code 1"
+    assert error_name(b"") == "an error message without a type"
 
 
 # ---- with peers of our own making
@@ -398,6 +420,7 @@ async def test_messages_cut_anywhere_are_put_together(switches: Switches, peer: 
 async def test_silence_is_noticed(switches: Switches, peer: Peer) -> None:
     await peer.become(2)
     channel = await switches.channel()
+    switches.listener._probe = 0.2
     assert "echo" in await asyncio.wait_for(channel.closed, LIMIT)
 
 

@@ -27,7 +27,9 @@ SUBNET_ROW = Subnet(
 )  # fmt: skip
 PORT_ROW = Port(
     id="p", network_id="n", mac_address=MAC,
-    fixed_ips=(FixedIP(id="f", subnet_id="s", ip_address="10.0.0.5"), FixedIP(id="g", subnet_id="s6", ip_address="fd00::5")),
+    fixed_ips=(
+        FixedIP(id="f", subnet_id="s", ip_address="10.0.0.5"), FixedIP(id="g", subnet_id="s6", ip_address="fd00::5"),
+    ),
 )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def test_extra_options() -> None:
     (reply,) = ask(
         request("discover"),
         port=Port(id="p", network_id="n", mac_address=MAC, fixed_ips=PORT_ROW.fixed_ips, extra_dhcp_opts=extra),
-    )  # noqa: E501
+    )
     found = decode_options(bytes(reply[UDP].payload)[240:])
     assert found[66] == b"tftp.example"
     assert found[26] == (1300).to_bytes(2)
