@@ -23,11 +23,12 @@ from controller.compile.tags import HostTags
 from controller.model import Control as ControlRow
 from controller.model import Host, Network, Port, Record, Subnet
 from controller.observe.metrics import ControlMetrics
+from controller.ovsdb import Disconnected, OvsdbError
 from controller.reconcile.bridge import Bridge
 from controller.reconcile.claims import Claims
 from controller.reconcile.facts import FactWriter
+from controller.reconcile.names import HostNames
 from controller.reconcile.status import PortStatus
-from controller.ovsdb import Disconnected, OvsdbError
 from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
@@ -91,12 +92,13 @@ class Control:
         self.store, self._options, self._now, self._new_id = store, options, now, new_id
         self.desired = Desired(apps)
         self.view, self.compiler = self.desired.view, self.desired.compiler
-        self.facts = FactWriter(store, new_id)
+        self.facts = FactWriter(store, new_id, lambda: stamp(now()))
         self.bridges: dict[tuple[str, str], Bridge] = {}
         self.sessions: dict[str, HostSession] = {}
         self.failed: dict[UnitKey, str] = {}
         """Units that raised or clashed, with the reason."""
-        self.status = PortStatus(self.view, self.facts, self._bridges_of, self.failed)
+        self.names = HostNames()
+        self.status = PortStatus(self.view, self.facts, self._bridges_of, self.failed, self.names.shown)
         self.metrics = ControlMetrics(self)
         self.version = 0
         self._puts: list[Put] = []
@@ -117,13 +119,15 @@ class Control:
     async def start(self) -> None:
         """The store's contents are compiled before the first host is heard."""
         await self.store.start()
-        for port, facts in (await self.facts.start()).items():
-            if facts.host_id:
-                self._put(BINDING, port, self._claims.claim(port, facts.host_id, 0))
+        stored = await self.facts.start()
         for host in self.store.rows(Host).values():
+            self.names.know(host.name, host.hostname)
             self._put(HOST, host.name, Peer(host.tunnel_ip))
             self._alive[host.name] = host.alive
             self._note_alive(host.name)
+        for port, facts in stored.items():
+            if (name := self.names.system_id(facts.host_id)) is not None:
+                self._put(BINDING, port, self._claims.claim(port, name, 0))
         for kind, rows in KINDS.items():
             for id, row in self.store.rows(kind).items():
                 self._put(rows, id, row)
@@ -225,6 +229,7 @@ class Control:
         if name in self.sessions:
             self._describe(self.sessions[name])
             return
+        self.names.forget(name)
         self._put(HOST, name, None)
         for port in self._claims.on(name):
             self._put(BINDING, port, self._claims.release(port, name))
@@ -265,8 +270,9 @@ class Control:
 
     def _describe(self, session: HostSession) -> None:
         if (facts := session.facts) is not None:
+            self.names.know(facts.name, facts.hostname)
             self._put(HOST, facts.name, Peer(facts.tunnel_ip))
-            self.facts.host(facts.name, **_description(facts), joined_at=stamp(self._now()))
+            self.facts.host(facts.name, **_description(facts))
 
     def _note_alive(self, host: str) -> None:
         bridges = self._bridges_of(host)

@@ -50,7 +50,10 @@ class Undecodable(ValueError):
 
 
 def decode(bridge: str, table: int, priority: int, body: bytes) -> Flow:
-    """``body``: OXM match and instructions, each padded to 8 bytes, as in a flow description of OpenFlow 1.5."""
+    """``body``: OXM match and instructions, each padded to 8 bytes, as in a flow description of OpenFlow 1.5.
+
+    Only Undecodable is raised, whatever the bytes are.
+    """
     try:
         size = int.from_bytes(body[2:4])
         if body[:2] != b"\0\1" or not 4 <= size <= len(body):
@@ -60,8 +63,10 @@ def decode(bridge: str, table: int, priority: int, body: bytes) -> Flow:
         return Flow(BY_NUMBER[bridge, table], priority, match, tuple(_instructions(bridge, instructions)))
     except KeyError as error:
         raise Undecodable(f"unknown: {error}: {body.hex()}") from error
-    except struct.error as error:
+    except (struct.error, IndexError) as error:
         raise Undecodable(f"cut off: {body.hex()}") from error
+    except ValueError as error:
+        raise Undecodable(f"{error}: {body.hex()}") from error
 
 
 def _oxms(data: bytes) -> Iterator[tuple[Field, int, int | None]]:

@@ -1,6 +1,5 @@
-"""Writes docs/pipeline.md from the declarations: ``python -m flows.pipeline docs/pipeline.md``."""
+"""Writes docs/pipeline.md from the declarations: ``python -m flows.pipeline`` in the project's folder."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from flows.fields import PURPOSES, Field
 from flows.table import Table
 from flows.tables import BR_INT, BR_TUN, FLAG_NAMES, PATCH_EX, PATCH_INT, PATCH_TUN, TABLES, VXLAN
 
+PAGE = Path("docs/pipeline.md")
 PORTS = (
     (BR_INT, PATCH_TUN, "patch to br-tun"),
     (BR_INT, PATCH_EX, "patch to br-ex"),
@@ -18,7 +18,7 @@ PORTS = (
 HEAD = """\
 # The pipeline
 
-Generated from `flows/tables.py` and `flows/fields.py` by `python -m flows.pipeline docs/pipeline.md`; not to be edited.
+Generated from `flows/tables.py` and `flows/fields.py` by `make docs`; not to be edited.
 
 Every host has the same tables. A packet of a VM enters `br-int` at `classify`; what is for another host goes through
 the patch to `br-tun`, which has the tunnels. The default of every table is to drop. *Goes to* is for good and always
@@ -85,4 +85,4 @@ def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[st
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -39,7 +39,7 @@ NAMES: dict[str, tuple[int, Callable[[str], bytes]]] = {
     "domain-search": (119, _text),
 }
 """Name -> code and form (RFC 2132; 150: RFC 5859)."""
-BY_CODE = {code: form for code, form in NAMES.values()}
+BY_CODE = dict(NAMES.values())
 
 
 def extra_options(options: Iterable[DhcpOption]) -> tuple[dict[int, bytes], str, str]:

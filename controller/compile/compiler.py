@@ -55,7 +55,7 @@ class Compiler:
     """Holds the desired state and who follows which scope."""
 
     def __init__(self, view: View, apps: Sequence[App], follow: Follow, hosts: Sequence[Source]) -> None:
-        """``hosts``: sources whose keys are host names, so that each is asked what it follows; the first has them all."""
+        """``hosts``: sources whose keys are hosts, so that each is asked what it follows; the first has them all."""
         self.view = view
         self.ledger = Ledger()
         self.apps = {app.number: app for app in apps}

@@ -12,8 +12,9 @@ class Host(Record, frozen=True, kw_only=True):
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("name",),)
 
     name: Annotated[str, READ_ONLY]
-    """``external_ids:system-id`` of its Open vSwitch; what ``binding:host_id`` names."""
+    """``external_ids:system-id`` of its Open vSwitch."""
     hostname: Annotated[str, READ_ONLY] = ""
+    """``external_ids:hostname``; what ``binding:host_id`` and agents call it, where no other host has the same."""
     tunnel_ip: Annotated[str, READ_ONLY] = ""
     """Where its VXLAN packets come from and go to."""
     bridge_mappings: Annotated[tuple[tuple[str, str], ...], READ_ONLY] = ()

@@ -54,7 +54,7 @@ class Agents:
         def plan(draft: Draft) -> None:
             host = self._find(request)
             if host.alive:
-                raise AgentAlive(id=host.id, host=host.name)
+                raise AgentAlive(id=host.id, host=host.hostname or host.name)
             draft.delete(host)
 
         await self.writer.write(plan)
@@ -93,7 +93,7 @@ def agent_attributes(now: Callable[[], datetime]) -> dict[str, Attribute]:
             "agent_type": Rule(get=lambda _: AGENT_TYPE, type=str),
             "binary": Rule(get=lambda _: "tunbridge", type=str),
             "topic": Rule(get=lambda _: "N/A", type=str),
-            "host": Rule(get=lambda host: host.name, type=str),
+            "host": Rule(get=lambda host: host.hostname or host.name, type=str),
             "admin_state_up": Rule(get=lambda _: True, matches=values.boolean, type=bool),
             "alive": Rule(get=lambda host: host.alive, matches=values.boolean, type=bool),
             "created_at": Rule(get=lambda host: _plain(host.joined_at), filter=False, type=str),

@@ -23,7 +23,7 @@ EXACTLY = (1 << 64) - 1
 
 
 class Bridge:
-    """``desired`` gives the entries that belong on this bridge now; ``settled`` is called whenever more is confirmed."""
+    """``desired`` gives the entries that belong here now; ``changed`` is called whenever more is confirmed, or less."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Bridge:
         self.written = 0
         """Flow messages that the switch has accepted since start."""
         self._owed: dict[UnitKey, Plan] = {}
-        """What was left out because the switch refused a part of it: the unit's old flows stay until it is run again."""
+        """What was left out because the switch refused a part: the unit's old flows stay until it is run again."""
         self._desired, self._changed = desired, changed
         self._allowed = False
         self._pending = Plan()

@@ -28,8 +28,9 @@ class PortFacts(msgspec.Struct, frozen=True):
 class FactWriter:
     """Keeps the last word on each port and host, and writes what differs; one transaction at a time."""
 
-    def __init__(self, store: Store, new_id: Callable[[], str]) -> None:
-        self._store, self._new_id = store, new_id
+    def __init__(self, store: Store, new_id: Callable[[], str], stamp: Callable[[], str]) -> None:
+        """``stamp``: the time now, RFC 3339."""
+        self._store, self._new_id, self._stamp = store, new_id, stamp
         self._stored: dict[str, PortFacts] = {}
         self._ports: dict[str, PortFacts] = {}
         self._hosts: dict[str, dict[str, object]] = {}
@@ -105,5 +106,5 @@ class FactWriter:
             if name in ids:
                 steps.append(Patch(Host, ids[name], values))
             else:
-                steps.append(Insert(Host(id=self._new_id(), name=name, **values)))  # type: ignore[arg-type]
+                steps.append(Insert(Host(id=self._new_id(), name=name, joined_at=self._stamp(), **values)))  # type: ignore[arg-type]
         return steps

@@ -20,7 +20,10 @@ class PortStatus:
         facts: FactWriter,
         bridges: Callable[[str], Sequence[Bridge]],
         failed: Mapping[UnitKey, str],
+        shown: Callable[[str], str],
     ) -> None:
+        """``shown``: what a host is called in the API."""
+        self._shown = shown
         self._view, self._facts, self._bridges, self._failed = view, facts, bridges, failed
         self._waiting: dict[str, dict[str, int]] = defaultdict(dict)
         """Host -> port -> the version that its flows came with."""
@@ -41,7 +44,7 @@ class PortStatus:
             if self._view.row(PORT, port) is None:
                 self._facts.forget(port)
             elif where is None:
-                self._facts.port(port, PortFacts(binding.host if binding else "", DOWN))
+                self._facts.port(port, PortFacts(self._shown(binding.host) if binding else "", DOWN))
             elif where.ofport:
                 self._host_of[port] = where.host
                 self._waiting[where.host][port] = version
@@ -60,7 +63,7 @@ class PortStatus:
         for port in done | turned:
             waiting.pop(port, None)
             fault = faults.get(port, "")
-            self._facts.port(port, PortFacts(host, ERROR if fault else ACTIVE, fault))
+            self._facts.port(port, PortFacts(self._shown(host), ERROR if fault else ACTIVE, fault))
         self._faulty[host] = faulty
 
     def settle_all(self) -> None:

@@ -36,7 +36,7 @@ async def listing() -> list[Row]:
             begun = time.perf_counter()
             await client.ask("GET", "/v2.0/ports")
             changed.append((time.perf_counter() - begun) * 1e3)
-    how = f"{size / 1e6:.1f} MB of JSON; p50 of 20, {median(changed):.1f} ms just after a change; worst {max(times):.0f} ms"
+    how = f"{size / 1e6:.1f} MB of JSON; p50 of 20, worst {max(times):.0f}; after a change {median(changed):.1f} ms"
     return [row("GET /ports", 1000, median(times), "ms", BELOW, 60, how)]
 
 
@@ -46,5 +46,5 @@ async def memory() -> list[Row]:
         await made.join("h1", "172.30.0.1", range(50))
         await client.ask("GET", "/v2.0/ports")
         api, control = made.memory("api"), made.memory("control")
-    how = f"resident: api {api:.0f} MiB + control {control:.0f} MiB; 50 of the ports on a real switch, 950 on hosts that are away"
+    how = f"resident: api {api:.0f} MiB + control {control:.0f} MiB; 50 of the ports on a real switch"
     return [row("memory, api + control", 1000, api + control, "MiB", BELOW, 250, how)]

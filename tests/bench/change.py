@@ -39,8 +39,8 @@ async def one_port() -> list[Row]:
         p50 = median(times)
         first = first or p50
         how = (
-            f"REST answer -> iface-id written on the host -> flows -> barrier -> status in the database; p50 of {ROUNDS}, "
-            f"p95 {sorted(times)[int(ROUNDS * 0.95)]:.1f} ms; {A_HOST} ports on the measured host, the rest on others"
+            f"REST answer -> iface-id on the host -> flows -> barrier -> status in the database; p50 of {ROUNDS}, p95 "
+            f"{sorted(times)[int(ROUNDS * 0.95)]:.1f} ms; {A_HOST} ports on the measured host, the rest on others"
         )
         rows.append(row("one more port, to confirmed", size, p50, "ms", BELOW, 15, how))
         if size == 1000:

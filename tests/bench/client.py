@@ -23,8 +23,9 @@ class Client:
     async def ask(self, method: str, path: str, body: Any = None) -> bytes:
         """The body of a 2xx answer; RuntimeError for another."""
         data = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-        self._writer.write(head.encode() + data)
+        head = [f"{method} {path} HTTP/1.1", "Host: bench", "Content-Type: application/json"]
+        head += [f"Content-Length: {len(data)}", "", ""]
+        self._writer.write("\r\n".join(head).encode() + data)
         top = await self._reader.readuntil(b"\r\n\r\n")
         length = next(
             int(line.split(b":")[1]) for line in top.lower().split(b"\r\n") if line.startswith(b"content-length")

@@ -60,9 +60,10 @@ def cloud(ports: int, first_host: int, host_size: int) -> Iterator[list[Step]]:
             (4, "10.0.0.0/16", "10.0.0.1", "10.0.255.254"),
             (6, "fd00::/64", "fd00::1", "fd00::ffff"),
         ):
+            pools = (Pool(gateway.removesuffix("1") + "2", last),)
             subnet = Subnet(
                 id=name("subnet", number, version), network_id=network, cidr=cidr, ip_version=version,
-                gateway_ip=gateway, allocation_pools=(Pool(gateway.removesuffix("1") + "2", last),), enable_dhcp=version == 4,
+                gateway_ip=gateway, allocation_pools=pools, enable_dhcp=version == 4,
             )  # fmt: skip
             steps.append(Insert(subnet))
     away = max(0, ports - first_host)

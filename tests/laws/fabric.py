@@ -54,8 +54,8 @@ def _flat(actions: str) -> str:
 
 
 class Fabric:
-    """Hosts ``h1`` …: bridges i-HOST and t-HOST, ``ports`` dummy ports on each br-int, and a tunnel port that is a dummy
-    too, so that what would go into the tunnel can be read off."""
+    """Hosts ``h1`` …: bridges i-HOST and t-HOST, ``ports`` dummy ports on each br-int, and a tunnel port that is a
+    dummy too, so that what would go into the tunnel can be read off."""
 
     def __init__(self, switch: Vswitch, addresses: Mapping[str, str], ports: int) -> None:
         self._switch, self._addresses = switch, addresses

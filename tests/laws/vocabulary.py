@@ -56,7 +56,11 @@ _PROTOCOLS: tuple[Fields, ...] = (
     {ETH_TYPE: 0x0800, IP_PROTO: 1},
     {ETH_TYPE: 0x86DD, IP_PROTO: 58},
     *({ETH_TYPE: 0x86DD, IP_PROTO: 58, ICMPV6_TYPE: type} for type in (133, 135, 136)),
-    *({ETH_TYPE: 0x86DD, IP_PROTO: 58, ICMPV6_TYPE: type, ICMPV6_CODE: code} for type in (135, 136) for code in (0, 3)),
+    *(
+        {ETH_TYPE: 0x86DD, IP_PROTO: 58, ICMPV6_TYPE: type, ICMPV6_CODE: code}
+        for type in (133, 135, 136)
+        for code in (0, 3)
+    ),
     *({ETH_TYPE: eth} for eth in (0x0000, 0x05FF, 0x1234, 0x8035, 0x8847, 0x88CC)),
 )
 _TAGS: tuple[Fields, ...] = ({}, {}, {VLAN_VID: 0})
@@ -101,13 +105,14 @@ def values(draw: st.DrawFn, field: Field) -> Value:
 def matches(draw: st.DrawFn, declared: Sequence[Field] | None = None) -> tuple[Match, Fields, bool]:
     """(match, the fields that it fixes to one value, whether there is a VLAN tag for certain)."""
     tag = st.integers(0, 0xFFF).map(lambda vid: {VLAN_VID: VLAN_PRESENT | vid})
-    some_tag = st.integers(0, 0xFFF).map(lambda vid: {VLAN_VID: (VLAN_PRESENT | vid, VLAN_PRESENT | vid)})
+    some_tag = st.tuples(st.integers(0, 0x1FFF), st.integers(1, 0x1FFF)).map(lambda pair: {VLAN_VID: pair})
     fields: dict[Field, Any] = dict(draw(st.sampled_from(_PROTOCOLS)))
     fields |= draw(st.one_of(st.sampled_from(_TAGS), tag, some_tag))
     allowed = FIELDS if declared is None else declared
     if declared is not None:
         fields = _closed({field: value for field, value in fields.items() if field in declared})
-    tagged = isinstance(vid := fields.get(VLAN_VID, 0), tuple) or vid >= VLAN_PRESENT
+    vid = fields.get(VLAN_VID, 0)
+    tagged = bool((vid[0] & vid[1] if isinstance(vid, tuple) else vid) & VLAN_PRESENT)
     fixed = {field: value for field, value in fields.items() if isinstance(value, int)}
     kept = (VLAN_VID, ETH_TYPE, ICMPV6_CODE)
     more = [f for f in allowed if f not in fields and f not in kept and there(f, fixed, tagged)]
@@ -127,7 +132,7 @@ def _lies(field: Field) -> Iterable[tuple[Field, int, int, int]]:
 
 def _closed(fields: Fields) -> Fields:
     """Without those whose prerequisites are not among them."""
-    kept = {f: v for f, v in fields.items() if there(f, fields, tagged=False)}
+    kept = {f: v for f, v in fields.items() if there(f, fields, tagged=True)}
     return kept if kept == fields else _closed(kept)
 
 

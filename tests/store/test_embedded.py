@@ -235,17 +235,24 @@ async def test_an_older_database_is_converted_in_place(folder: Path) -> None:
     assert not leftovers
 
 
-async def test_a_conversion_that_cant_be_done_leaves_all_as_it_was(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("vni", "type_", "why"),
+    [(1, "integer", "Network rows must differ in vni now, several have"), ("one", "string", "expected integer")],
+)
+async def test_a_conversion_that_cant_be_done_leaves_all_as_it_was(
+    folder: Path, vni: Any, type_: str, why: str
+) -> None:
     old = older()
     del old["tables"]["Network"]["indexes"]
+    old["tables"]["Network"]["columns"]["vni"] = {"type": type_}
     server = EmbeddedServer(folder)
     await create(server.file, old)
-    twice = {"op": "insert", "table": "Network", "row": {"vni": 1}}
-    await run("ovsdb-tool", "transact", str(server.file), json.dumps(["Tunbridge", twice, twice]))
+    row = {"op": "insert", "table": "Network", "row": {"vni": vni}}
+    await run("ovsdb-tool", "transact", str(server.file), json.dumps(["Tunbridge", row, row]))
     before = server.file.read_bytes()
-    with pytest.raises(RuntimeError, match="identical values"):
+    with pytest.raises(RuntimeError, match=why):
         await server.start()
-    assert server.file.read_bytes() == before
+    assert server.file.read_bytes() == before and server.pid is None
 
 
 async def test_a_newer_database_is_refused(folder: Path) -> None:

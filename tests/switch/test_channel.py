@@ -99,10 +99,10 @@ async def test_20k_flows_in_one_bundle_do_not_hold_up_the_loop(channel: Channel)
 
     async def watch() -> None:
         nonlocal longest
-        before = time.monotonic()
+        before = time.thread_time()  # processor time, so that a busy machine does not matter
         while True:
             await asyncio.sleep(0)
-            now = time.monotonic()
+            now = time.thread_time()
             longest = max(longest, now - before)
             before = now
 
@@ -116,7 +116,7 @@ async def test_20k_flows_in_one_bundle_do_not_hold_up_the_loop(channel: Channel)
     print(f"bundle {bundled - started:.3f} s, dump {dumped - bundled:.3f} s, longest turn {longest * 1000:.1f} ms")
     assert {flow.cookie for flow in flows} == set(range(1, 20_001))
     assert {flow.table for flow in flows} == {L2.number}
-    assert longest < 0.1, "a turn of the event loop took too long"
+    assert longest < 0.04, "a turn of the event loop took too long"
 
 
 async def test_a_rejected_message_changes_nothing(switch: Vswitch, channel: Channel) -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from controller.compile.tags import LAST, HostTags
 from controller.reconcile.claims import Claims
+from controller.reconcile.names import HostNames
 from controller.view.network import Binding
 
 
@@ -47,3 +48,17 @@ def test_the_last_host_that_claims_a_port_has_it() -> None:
     assert claims.release("p", "h1") is None
     assert claims.on("h1") == set()
     assert claims.release("p", "h1") is None
+
+
+def test_hosts_go_by_their_names() -> None:
+    names = HostNames()
+    names.know("s1", "one")
+    names.know("s2", "")
+    names.know("s3", "one")
+    assert [names.shown(id) for id in ("s1", "s2", "s3", "s4")] == ["one", "s2", "s3", "s4"]
+    assert [names.system_id(shown) for shown in ("one", "s2", "s3", "s1")] == ["s1", "s2", "s3", None]
+    names.know("s1", "uno")
+    names.know("s3", "one")
+    assert (names.system_id("uno"), names.system_id("one")) == ("s1", "s3")
+    names.forget("s3")
+    assert names.system_id("one") is None

@@ -1,0 +1,76 @@
+"""Text for people. (What ovs-ofctl says is judged by law 3, with ovs-ofctl.)"""
+
+import pytest
+
+from flows.actions import Goto, Move, Output, OutputField, PushVlan, Resubmit, Set
+from flows.fields import (
+    ADDRESS,
+    ADDRESS4,
+    ARP_SPA,
+    ETH_DST,
+    ETH_SRC,
+    ETH_TYPE,
+    FLAGS,
+    IN_PORT,
+    MAC,
+    NETWORK_KEY,
+    OUTPUT,
+    REG,
+    TAG,
+    VLAN_VID,
+)
+from flows.flow import Flow
+from flows.match import Match
+from flows.tables import CHUNK, DELIVER, FROM_TUNNEL, L2, NEIGHBOUR
+from flows.text import named, text
+
+
+@pytest.mark.parametrize(
+    ("flow", "plain", "for_people"),
+    [
+        (
+            Flow(L2, 20, Match({NETWORK_KEY: 5, ETH_DST: "fa:16:3e:00:00:01"}), (Set(OUTPUT, 7), Goto(DELIVER))),
+            "table=20, priority=20,reg0=0x5,dl_dst=fa:16:3e:00:00:01 actions=set_field:0x7->reg3,goto_table:40",
+            "table=l2 priority=20 dl_dst=fa:16:3e:00:00:01 network_key=5 -> output:=7 goto:deliver",
+        ),
+        (
+            Flow(NEIGHBOUR, 20, Match({ADDRESS: "10.0.0.1"}), (Set(MAC, "fa:16:3e:00:00:01"),)),
+            "table=11, priority=20,reg8=0,reg9=0,reg10=0,reg11=0xa000001 actions=set_field:0xfa163e000001->xreg6",
+            "table=neighbour priority=20 address=10.0.0.1 -> mac:=fa:16:3e:00:00:01",
+        ),
+        (
+            Flow(NEIGHBOUR, 20, Match({ADDRESS: "fd00::1", IN_PORT: 5}), ()),
+            "table=11, priority=20,reg8=0xfd000000,reg9=0,reg10=0,reg11=0x1,in_port=5 actions=drop",
+            "table=neighbour priority=20 in_port=5 address=fd00::1 -> drop",
+        ),
+        (
+            Flow(NEIGHBOUR, 20, Match({ADDRESS4: "10.0.0.1", REG[1]: 2}), (Set(FLAGS, FROM_TUNNEL, FROM_TUNNEL),)),
+            "table=11, priority=20,reg1=0x2,reg11=0xa000001 actions=set_field:0x1/0x1->reg5",
+            "table=neighbour priority=20 address4=10.0.0.1 reg1=0x2 -> flags:=from_tunnel",
+        ),
+        (
+            Flow(L2, 0, Match({FLAGS: (0, FROM_TUNNEL)}), (Resubmit(CHUNK), Output(3), OutputField(OUTPUT))),
+            "table=20, priority=0,reg5=0/0x1 actions=resubmit(,22),output:3,output:NXM_NX_REG3[]",
+            "table=l2 priority=0 flags=-from_tunnel -> call:chunk output:3 output:output",
+        ),
+        (
+            Flow(
+                L2,
+                0,
+                Match({ETH_TYPE: 0x0806}),
+                (Move(MAC, ETH_SRC, 48), Move(ADDRESS4, ARP_SPA, 32), PushVlan(), Move(TAG, VLAN_VID, 12)),
+            ),
+            "table=20, priority=0,arp actions=move:OXM_OF_PKT_REG6[0..47]->NXM_OF_ETH_SRC[],"
+            "move:NXM_NX_REG11[]->NXM_OF_ARP_SPA[],push_vlan:0x8100,move:NXM_NX_REG6[0..11]->OXM_OF_VLAN_VID[]",
+            "table=l2 priority=0 arp -> eth_src:=mac arp_spa:=address4 push_vlan:0x8100 vlan_vid:=tag[0..11]",
+        ),
+        (
+            Flow(L2, 0, Match({FLAGS: (2, 3)}), ()),
+            "table=20, priority=0,reg5=0x2/0x3 actions=drop",
+            "table=l2 priority=0 flags=0x2/0x3 -> drop",
+        ),
+    ],
+)
+def test_text(flow: Flow, plain: str, for_people: str) -> None:
+    assert text(flow) == plain
+    assert named(flow) == for_people
