@@ -15,7 +15,7 @@ from controller.ovsdb import Connection, Disconnected, OvsdbError, Replica, RowC
 from controller.store.leader import stay_with_leader
 from controller.store.row import RowType
 from controller.store.schema import DATABASE, schema
-from controller.store.step import Change, Step, Unavailable
+from controller.store.step import Change, Duplicate, Step, Unavailable
 from controller.store.transaction import Transaction
 from controller.store.version import StoreTooNew, StoreTooOld, refuse_newer, refuse_older
 
@@ -141,35 +141,43 @@ class Store:
             return
         transaction = Transaction(steps, self._types, durable=durable)
         deadline = asyncio.get_running_loop().time() + timeout
-        sent = False
+        doubtful = False
         while True:
-            connection = await self._usable(deadline, sent)
+            connection = await self._usable(deadline, doubtful)
             try:
-                if sent:
-                    stored = await transaction.stored(connection, _ANSWER)
-                    if stored is None:
-                        raise Unavailable("the connection was lost, and whether this was stored can't be told")
-                    if stored:
-                        return
-                sent = True
-                await connection.transact(DATABASE, *transaction.operations, timeout=_ANSWER)
-                return
+                if doubtful and await self._stored(transaction, connection):
+                    return
+                again, doubtful = doubtful, True
+                try:
+                    await connection.transact(DATABASE, *transaction.operations, timeout=_ANSWER)
+                    return
+                except OvsdbError as error:
+                    refused = transaction.explain(error, lambda kind, id: id in self._rows[kind])
+                # A stopped server may do the first attempt after it was asked whether it had; a cluster that was cut in
+                # two may refuse as a duplicate what it has stored for us.
+                own = again or (isinstance(refused, Duplicate) and len(self._remotes) > 1)
+                if own and await self._stored(transaction, connection):
+                    return
+                raise refused
             except (Disconnected, TimeoutError) as error:
                 log.warning("outcome of a transaction unknown", reason=str(error))
                 await asyncio.shield(connection.closed)
-            except OvsdbError as error:
-                refused = transaction.explain(error, lambda kind, id: id in self._rows[kind])
-                raise refused from None
 
     # inside
 
-    async def _usable(self, deadline: float, sent: bool = False) -> Connection:
+    async def _stored(self, transaction: Transaction, connection: Connection) -> bool:
+        stored = await transaction.stored(connection, _ANSWER)
+        if stored is None:
+            raise Unavailable("the connection was lost, and whether this was stored can't be told")
+        return stored
+
+    async def _usable(self, deadline: float, doubtful: bool = False) -> Connection:
         while self._connection is None:
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._ready.wait()
             except TimeoutError:
-                outcome = "; whether the transaction was stored is unknown" if sent else ""
+                outcome = "; whether the transaction was stored is unknown" if doubtful else ""
                 raise Unavailable(f"the database can't be reached: {self._why()}{outcome}") from None
         return self._connection
 

@@ -82,4 +82,4 @@ def test_hosts_are_as_they_joined(world: World) -> None:
     ids = world.lab.hosts["h3"].ovsdb.db_get("Open_vSwitch", ".", "external_ids").execute(check_error=True)
     assert hosts["h3"]["name"] == ids["system-id"]
     agents = world.tenants["red"].list("agent")
-    assert {agent["host"]: agent["alive"] for agent in agents} == {host["name"]: True for host in hosts.values()}
+    assert {agent["host"]: agent["alive"] for agent in agents} == dict.fromkeys(hosts, True)

@@ -19,13 +19,14 @@ BATCH = 250
 
 class Speed(NamedTuple):
     serial: float
-    """Durable commits a second, one after the other, with no ports and with PORTS of them."""
+    """Durable commits a second, one after the other, with few ports."""
     serial_full: float
+    """The same with PORTS ports."""
     pipelined: float
     """Durable commits a second, 50 at a time."""
     load: float
-    """Seconds until a new store has read PORTS ports."""
-    replies: float
+    """Seconds until a new store has read PORTS + 1,000 ports."""
+    told: float
     """Seconds from a commit in one process's store until another store's subscriber has it, median."""
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     print(f"durable commits, serial, {PORTS} ports       {speed.serial_full:8.0f} /s")
     print(f"durable commits, 50 at a time               {speed.pipelined:8.0f} /s")
     print(f"load of {PORTS + 1000} ports                        {speed.load:8.2f} s")
-    print(f"commit to another store's subscriber, p50   {speed.replies * 1000:8.2f} ms")
+    print(f"commit to another store's subscriber, p50   {speed.told * 1000:8.2f} ms")
 
 
 if __name__ == "__main__":

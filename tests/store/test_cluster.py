@@ -17,7 +17,7 @@ from tests.store.tenant import network
 
 @pytest.fixture
 async def members(folder: Path) -> AsyncIterator[list[Server]]:
-    members = []
+    members: list[Server] = []
     for number in range(3):
         (folder / str(number)).mkdir()
         member = Server(folder / str(number))

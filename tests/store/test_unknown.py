@@ -1,6 +1,8 @@
 """The connection is lost between a transaction and its answer: each is done once, or said to be unknown."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -121,3 +123,22 @@ async def test_what_happened_meanwhile_is_told(store: Store, frail: Store, wire:
     }
     await store.select(Network)
     assert frail.rows(Network) == store.rows(Network)
+
+
+async def test_a_database_that_stands_still(
+    server: EmbeddedServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does what it was asked before it stood still, and then what it is asked again: once in the end."""
+    monkeypatch.setattr(store_module, "_ANSWER", 0.3)
+    net, gone = network(1), network(2)
+    await store.commit(Insert(net), Insert(gone))
+    added = network(3)
+    renamed = replace(net, name="new", revision_number=1)
+    assert server.pid is not None
+    for steps in ([Insert(added)], [Update(net, renamed)], [Delete(gone)]):
+        os.kill(server.pid, signal.SIGSTOP)
+        commit = asyncio.create_task(store.commit(*steps))
+        await asyncio.sleep(0.5)
+        os.kill(server.pid, signal.SIGCONT)
+        await commit
+    assert store.rows(Network) == {net.id: renamed, added.id: added}
