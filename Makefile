@@ -23,8 +23,8 @@ test: setup ## style, types, and every test
 bench: setup ## figures as a table and build/bench.json; one row: make bench ONLY=name
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
-docs: setup ## write docs/pipeline.md from flows/tables.py
-	@$(BIN)/python -m flows.pipeline
+docs: setup ## write docs/pipeline.md from flows/tables.py and an example
+	@$(BIN)/python -m controller.observe.pipeline
 
 format: setup ## put the code into the common style
 	@$(BIN)/ruff check --quiet --fix .

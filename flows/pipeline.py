@@ -1,13 +1,15 @@
-"""Writes docs/pipeline.md from the declarations: ``python -m flows.pipeline`` in the project's folder."""
+"""The page docs/pipeline.md, from the tables' declarations."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
 
 from flows.fields import PURPOSES, Field
+from flows.flow import Flow
 from flows.table import Table
 from flows.tables import BR_INT, BR_TUN, FLAG_NAMES, PATCH_EX, PATCH_INT, PATCH_TUN, TABLES, VXLAN
+from flows.text import named
 
-PAGE = Path("docs/pipeline.md")
 PORTS = (
     (BR_INT, PATCH_TUN, "patch to br-tun"),
     (BR_INT, PATCH_EX, "patch to br-ex"),
@@ -22,12 +24,17 @@ Generated from `flows/tables.py` and `flows/fields.py` by `make docs`; not to be
 
 Every host has the same tables. A packet of a VM enters `br-int` at `classify`; what is for another host goes through
 the patch to `br-tun`, which has the tunnels. The default of every table is to drop. *Goes to* is for good and always
-forward; *calls* comes back.
+forward; *calls* comes back. Under each table stand the flows that one host has in it: see the example at the end.
 """
 
 
-def page() -> str:
-    return "\n".join([HEAD, *_registers(), *_ports(), *_bridge(BR_INT), *_bridge(BR_TUN)])
+Examples = Mapping[Table, Sequence[Flow]]
+
+
+def page(examples: Examples = MappingProxyType({}), tail: str = "") -> str:
+    """``examples``: flows that stand in the tables of one host; ``tail`` says which host that is."""
+    bridges = (_bridge(bridge, examples) for bridge in (BR_INT, BR_TUN))
+    return "\n".join([HEAD, *_registers(), *_ports(), *chain.from_iterable(bridges), *(tail and [tail])])
 
 
 def _registers() -> Iterator[str]:
@@ -44,7 +51,7 @@ def _ports() -> Iterator[str]:
     yield from _rows(("bridge", "port", "what"), ((bridge, str(port), what) for bridge, port, what in PORTS))
 
 
-def _bridge(bridge: str) -> Iterator[str]:
+def _bridge(bridge: str, examples: Examples) -> Iterator[str]:
     tables = [table for table in TABLES if table.bridge == bridge]
     yield f"## {bridge}\n"
     yield "```mermaid\nflowchart LR"
@@ -58,6 +65,8 @@ def _bridge(bridge: str) -> Iterator[str]:
         yield f"### {table.number} `{table.name}`\n\n{table.does}\n"
         yield from (f"- {what}: {which}" for what, which in _contents(table) if which)
         yield ""
+        if flows := sorted(examples.get(table, ()), key=lambda flow: (-flow.priority, named(flow))):
+            yield from ("```", *(named(flow) for flow in flows), "```\n")
 
 
 def _contents(table: Table) -> Iterator[tuple[str, str]]:
@@ -82,7 +91,3 @@ def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[st
     for row in (head, ("---",) * len(head), *rows):
         yield f"| {' | '.join(row)} |"
     yield ""
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

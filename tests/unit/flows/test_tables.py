@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from controller.observe.pipeline import PAGE, text
 from flows.fields import FIELDS, PURPOSES
-from flows.pipeline import PAGE, page
 from flows.tables import BY_NUMBER, TABLES
 
 PROJECT = Path(__file__).parents[3]
@@ -60,4 +60,4 @@ def test_fields_are_unique() -> None:
 
 
 def test_the_page_is_fresh() -> None:
-    assert (PROJECT / PAGE).read_text(encoding="utf-8") == page(), "run `make docs`"
+    assert (PROJECT / PAGE).read_text(encoding="utf-8") == text(), "run `make docs`"

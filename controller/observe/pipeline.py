@@ -1,0 +1,56 @@
+"""Writes docs/pipeline.md: the tables as declared, and in each the flows that a small example compiles to.
+
+``python -m controller.observe.pipeline`` in the project's folder.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+from controller.compile.desired import Desired
+from controller.compile.tags import HostTags
+from controller.model import FixedIP, Network, Port, Subnet
+from controller.view.network import BINDING, HOST, NETWORK, PORT, SUBNET, Binding, Peer
+from controller.view.view import Put
+from flows.flow import Flow
+from flows.pipeline import page
+from flows.table import Table
+
+PAGE = Path("docs/pipeline.md")
+HERE = "host-1"
+EXAMPLE = """\
+## The example
+
+host-1 (tunnels at 172.31.0.1) has the port with MAC fa:16:3e:00:00:05 and the addresses 10.0.0.5 and fd00::5, at
+OpenFlow port 3; host-2 (172.31.0.2) has the one with fa:16:3e:00:00:06, 10.0.0.6 and fd00::6. Their network has VNI 100,
+the local VLAN tag 1 on host-1, and DHCP with the gateway 10.0.0.1.
+"""
+
+
+def example() -> dict[Table, list[Flow]]:
+    """The flows of host-1, by table."""
+    desired = Desired()
+    puts: list[Put] = [(HOST, host, Peer(f"172.31.0.{n}")) for n, host in enumerate((HERE, "host-2"), 1)]
+    for _, host, _ in puts:
+        desired.joined(str(host), HostTags({}))
+    puts.append((NETWORK, "n", Network(id="n", vni=100)))
+    subnet = Subnet(id="s", network_id="n", cidr="10.0.0.0/24", ip_version=4, gateway_ip="10.0.0.1")
+    puts.append((SUBNET, "s", subnet))
+    for number, ofport, host in ((5, 3, HERE), (6, 4, "host-2")):
+        addresses = (f"10.0.0.{number}", f"fd00::{number}")
+        fixed = tuple(FixedIP(id=address, subnet_id="s", ip_address=address) for address in addresses)
+        port = Port(id=f"p{number}", network_id="n", mac_address=f"fa:16:3e:00:00:{number:02x}", fixed_ips=fixed)
+        puts += [(PORT, port.id, port), (BINDING, port.id, Binding(host, ofport))]
+    desired.turn(puts)
+    flows: dict[Table, list[Flow]] = defaultdict(list)
+    for e in desired.compiler.desired(HERE):
+        if isinstance(e.item, Flow):
+            flows[e.item.table].append(e.item)
+    return flows
+
+
+def text() -> str:
+    return page(example(), EXAMPLE)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(), encoding="utf-8")
