@@ -21,8 +21,8 @@ EXAMPLE = """\
 ## The example
 
 host-1 (tunnels at 172.31.0.1) has the port with MAC fa:16:3e:00:00:05 and the addresses 10.0.0.5 and fd00::5, at
-OpenFlow port 3; host-2 (172.31.0.2) has the one with fa:16:3e:00:00:06, 10.0.0.6 and fd00::6. Their network has VNI 100,
-the local VLAN tag 1 on host-1, and DHCP with the gateway 10.0.0.1.
+OpenFlow port 3; host-2 (172.31.0.2) has the one with fa:16:3e:00:00:06, 10.0.0.6 and fd00::6. Their network has VNI
+100, the local VLAN tag 1 on host-1, and DHCP with the gateway 10.0.0.1.
 """
 
 
