@@ -30,7 +30,6 @@ GROUP_BIT = ("01:00:00:00:00:00", "01:00:00:00:00:00")
 def boot(view: View, _: str) -> Iterator[Wanted]:
     yield EVERYWHERE, Flow(CLASSIFY, 0, Match({}), ())
     yield EVERYWHERE, Flow(L2, 30, Match({ETH_DST: GROUP_BIT}), (Goto(FLOOD),))
-    yield EVERYWHERE, Flow(L2, 10, Match({FLAGS: (FROM_TUNNEL, FROM_TUNNEL)}), ())
     yield EVERYWHERE, Flow(L2, 0, Match({}), (Goto(TUNNEL),))
     yield EVERYWHERE, Flow(FLOOD, 0, Match({}), ())
     yield EVERYWHERE, Flow(CHUNK_TABLE, 0, Match({}), ())

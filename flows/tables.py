@@ -94,7 +94,7 @@ REPLY = Table(
 L2 = Table(
     BR_INT, 20, "l2",
     "Local MACs to their port, groups to flood, all else to the tunnels.",
-    matches=(NETWORK_KEY, FLAGS, ETH_DST), writes=(OUTPUT,), goto=("deliver", "flood", "tunnel"),
+    matches=(NETWORK_KEY, ETH_DST), writes=(OUTPUT,), goto=("deliver", "flood", "tunnel"),
 )  # fmt: skip
 FLOOD = Table(
     BR_INT, 21, "flood",
