@@ -31,7 +31,7 @@ from flows.text import named, text
         (
             Flow(L2, 20, Match({NETWORK_KEY: 5, ETH_DST: "fa:16:3e:00:00:01"}), (Set(OUTPUT, 7), Goto(DELIVER))),
             "table=20, priority=20,reg0=0x5,dl_dst=fa:16:3e:00:00:01 actions=set_field:0x7->reg3,goto_table:40",
-            "table=l2 priority=20 dl_dst=fa:16:3e:00:00:01 network_key=5 -> output:=7 goto:deliver",
+            "table=l2 priority=20 network_key=5 dl_dst=fa:16:3e:00:00:01 -> output:=7 goto:deliver",
         ),
         (
             Flow(NEIGHBOUR, 20, Match({ADDRESS: "10.0.0.1"}), (Set(MAC, "fa:16:3e:00:00:01"),)),
@@ -41,7 +41,7 @@ from flows.text import named, text
         (
             Flow(NEIGHBOUR, 20, Match({ADDRESS: "fd00::1", IN_PORT: 5}), ()),
             "table=11, priority=20,reg8=0xfd000000,reg9=0,reg10=0,reg11=0x1,in_port=5 actions=drop",
-            "table=neighbour priority=20 in_port=5 address=fd00::1 -> drop",
+            "table=neighbour priority=20 address=fd00::1 in_port=5 -> drop",
         ),
         (
             Flow(NEIGHBOUR, 20, Match({ADDRESS4: "10.0.0.1", REG[1]: 2}), (Set(FLAGS, FROM_TUNNEL, FROM_TUNNEL),)),

@@ -32,6 +32,7 @@ FLOW = Flow(L2, 20, Match({IN_PORT: 5}), (Set(OUTPUT, 5), Goto(DELIVER)))
 
 
 def osken_writes(message: ofproto_v1_5_parser.MsgBase, xid: int) -> bytes:
+    message.xid = None  # one that was read has one
     message.set_xid(xid)
     message.serialize()
     return bytes(message.buf)
@@ -99,7 +100,7 @@ def test_a_cookie_stays_the_same_for_ever() -> None:
     assert cookie(1, FLOW) == COOKIE
 
 
-COOKIE = 0
+COOKIE = 72446963354686891
 
 
 @pytest.mark.parametrize("app", [0, 256])
