@@ -27,6 +27,16 @@ def on_network(id: str) -> Scope:
     return "network", id
 
 
+def on_set(key: str) -> Scope:
+    """Every host on which a port has this set of security groups."""
+    return "set", key
+
+
+def on_remote(group: str) -> Scope:
+    """Every host with a set whose rules name this group as the other side."""
+    return "remote", group
+
+
 Wanted = tuple[Scope, Flow | MeterConfig]
 Unit = Callable[[View, Any], Iterator[Wanted]]
 """(view, key) -> what holds for that key. Its matches must be its own: no two units may want one match."""

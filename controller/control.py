@@ -20,8 +20,8 @@ from apps.contract import PacketIn as Punt
 from controller.compile.desired import Desired
 from controller.compile.ledger import Entry, UnitKey
 from controller.compile.tags import HostTags
+from controller.model import AddressGroup, Host, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
 from controller.model import Control as ControlRow
-from controller.model import Host, Network, Port, Record, Subnet
 from controller.observe.metrics import ControlMetrics
 from controller.ovsdb import Disconnected, OvsdbError
 from controller.reconcile.bridge import Bridge
@@ -38,11 +38,14 @@ from controller.southbound.packet import PacketIn
 from controller.store.step import Change, Insert, Patch
 from controller.store.store import Store
 from controller.view.network import (
+    ADDRESS_GROUP,
     BINDING,
+    GROUP,
     HOST,
     LOCATION,
     NETWORK,
     PORT,
+    RULE,
     SUBNET,
     Peer,
 )
@@ -58,7 +61,14 @@ BRIDGES = ("br-int", "br-tun")
 """The bridges with flows of ours."""
 UNCLAIMED = 30.0
 """Seconds that a switch may wait for its host to say whose it is."""
-KINDS: dict[type[Record], Rows[Any, Any]] = {Network: NETWORK, Subnet: SUBNET, Port: PORT}
+KINDS: dict[type[Record], Rows[Any, Any]] = {
+    Network: NETWORK,
+    Subnet: SUBNET,
+    Port: PORT,
+    SecurityGroup: GROUP,
+    SecurityGroupRule: RULE,
+    AddressGroup: ADDRESS_GROUP,
+}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

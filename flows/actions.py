@@ -120,10 +120,33 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
     id: int
 
 
+class Ct(msgspec.Struct, frozen=True, gc=False):
+    """Through conntrack, in the zone that stands in the low 16 bits of a register (NXAST_CT).
+
+    With a table: the packet goes on there with its state, for good. With commit: the connection is remembered.
+    """
+
+    zone: Field
+    table: Table | None = None
+    commit: bool = False
+
+
 class Normal(msgspec.Struct, frozen=True, gc=False):
     """As a learning switch would."""
 
 
 Action = (
-    Set | Move | Output | OutputField | InPort | ToController | Resubmit | Goto | PushVlan | PopVlan | Meter | Normal
+    Set
+    | Move
+    | Output
+    | OutputField
+    | InPort
+    | ToController
+    | Resubmit
+    | Goto
+    | PushVlan
+    | PopVlan
+    | Meter
+    | Normal
+    | Ct
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from flows.actions import (
     Action,
+    Ct,
     Goto,
     InPort,
     Meter,
@@ -18,11 +19,12 @@ from flows.actions import (
     Set,
     ToController,
 )
-from flows.fields import FIELDS, PORT_CONTROLLER, PORT_IN_PORT, PORT_NORMAL, Field
+from flows.fields import CT_TUPLE, FIELDS, PORT_CONTROLLER, PORT_IN_PORT, PORT_NORMAL, Field
 from flows.flow import Flow
 from flows.match import Match
 from flows.tables import BY_NUMBER
 from flows.wire import (
+    CT,
     NICIRA,
     OFPAT_COPY_FIELD,
     OFPAT_EXPERIMENTER,
@@ -38,7 +40,7 @@ from flows.wire import (
 )
 
 _HEADERS = {
-    **{f.in_action: (f, False) for f in FIELDS},
+    **{f.in_action: (f, False) for f in (*FIELDS, *CT_TUPLE)},
     **{f.exact: (f, False) for f in FIELDS},
     **{f.masked: (f, True) for f in FIELDS if f.maskable},
 }
@@ -132,4 +134,8 @@ def _action(bridge: str, kind: int, data: bytes) -> Action:
             field = _HEADERS[data[12:16]][0]
             if int.from_bytes(data[10:12]) == field.bits - 1:
                 return OutputField(field)
+        if (experimenter, subtype) == (NICIRA, CT) and len(data) == 24:
+            flags, zone, bits, table, helper = struct.unpack_from("!H4sHB3xH", data, 10)
+            if flags in (0, 1) and bits == 15 and not helper:
+                return Ct(_HEADERS[zone][0], None if table == 0xFF else BY_NUMBER[bridge, table], bool(flags))
     raise KeyError(f"action {data.hex()}")

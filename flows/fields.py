@@ -31,6 +31,7 @@ class Kind(Enum):
     MAC = "mac"
     IPV4 = "ipv4"
     IPV6 = "ipv6"
+    CT_STATE = "ct_state"
 
 
 Piece = tuple["Field", int, int, int]
@@ -132,12 +133,13 @@ IPV6_DST = _field("ipv6_dst", "NXM_NX_IPV6_DST", OXM, 27, 128, _6, 9, "", _IPV6)
 IP_DSCP = _field("ip_dscp", "OXM_OF_IP_DSCP", OXM, 8, 6, _D, 10, "", _IP, maskable=False)
 IP_PROTO = _field("nw_proto", "NXM_OF_IP_PROTO", OXM, 10, 8, _D, 11, "", _IP, maskable=False, writable=False)
 
-_TCP, _UDP = _needs(IP_PROTO, 6), _needs(IP_PROTO, 17)
+_TCP, _UDP, _SCTP = _needs(IP_PROTO, 6), _needs(IP_PROTO, 17), _needs(IP_PROTO, 132)
 _ICMP, _ICMPV6 = _needs(IP_PROTO, 1) + _IPV4, _needs(IP_PROTO, 58) + _IPV6
 TCP_SRC = _field("tcp_src", "NXM_OF_TCP_SRC", OXM, 13, 16, _D, 12, "tp_src", _TCP)
 TCP_DST = _field("tcp_dst", "NXM_OF_TCP_DST", OXM, 14, 16, _D, 13, "tp_dst", _TCP)
 UDP_SRC = _field("udp_src", "NXM_OF_UDP_SRC", OXM, 15, 16, _D, 14, "tp_src", _UDP)
 UDP_DST = _field("udp_dst", "NXM_OF_UDP_DST", OXM, 16, 16, _D, 15, "tp_dst", _UDP)
+SCTP_DST = _field("sctp_dst", "OXM_OF_SCTP_DST", OXM, 18, 16, _D, 15, "tp_dst", _SCTP)
 ICMPV4_TYPE = _field("icmp_type", "NXM_OF_ICMP_TYPE", OXM, 19, 8, _D, 16, "", _ICMP, maskable=False)
 ICMPV4_CODE = _field("icmp_code", "NXM_OF_ICMP_CODE", OXM, 20, 8, _D, 17, "", _ICMP, maskable=False)
 ICMPV6_TYPE = _field("icmpv6_type", "NXM_NX_ICMPV6_TYPE", OXM, 29, 8, _D, 18, "icmp_type", _ICMPV6, maskable=False)
@@ -162,7 +164,7 @@ TUN_IPV6_SRC = _field("tun_ipv6_src", "NXM_NX_TUN_IPV6_SRC", NXM, 109, 128, _6, 
 TUN_IPV6_DST = _field("tun_ipv6_dst", "NXM_NX_TUN_IPV6_DST", NXM, 110, 128, _6, 32)
 
 # The same 64 bytes in three widths, the first register in the highest bits of the wider one.
-FIRST_REGISTER = 33
+FIRST_REGISTER, LAST_REGISTER = 33, 40
 XREG = tuple(_field(f"xreg{n}", f"OXM_OF_PKT_REG{n}", REGISTERS, n, 64, _X, FIRST_REGISTER + n) for n in range(8))
 REG = tuple(
     _field(f"reg{n}", f"NXM_NX_REG{n}", NXM, n, 32, _X, FIRST_REGISTER + n // 2,
@@ -174,31 +176,57 @@ XXREG = tuple(
            pieces=((XREG[2 * n], 0, 64, XREG[0].mask), (XREG[2 * n + 1], 0, 0, XREG[0].mask)))
     for n in range(4)
 )
+
+# What conntrack knows of a packet. Of the tuple, Open vSwitch lets actions read what the match has made certain: a
+# connection that is established, or a packet that replies or is related (is_ct_valid in lib/flow.h).
+CT_STATE = _field("ct_state", "NXM_NX_CT_STATE", NXM, 105, 32, Kind.CT_STATE, 41, writable=False)
+_TUPLE = (("nw_proto", 119, 8, _D), ("nw_src", 120, 32, _4), ("nw_dst", 121, 32, _4), ("ipv6_src", 122, 128, _6),
+          ("ipv6_dst", 123, 128, _6), ("tp_src", 124, 16, _D), ("tp_dst", 125, 16, _D))
+CT_NW_PROTO, CT_NW_SRC, CT_NW_DST, CT_IPV6_SRC, CT_IPV6_DST, CT_TP_SRC, CT_TP_DST = (
+    _field(f"ct_{name}", f"NXM_NX_CT_{name.upper()}", NXM, number, bits, kind, 42 + at, writable=False)
+    for at, (name, number, bits, kind) in enumerate(_TUPLE)
+)
+CT_TUPLE = (CT_NW_PROTO, CT_NW_SRC, CT_NW_DST, CT_IPV6_SRC, CT_IPV6_DST, CT_TP_SRC, CT_TP_DST)
+"""Of the connection's original direction. For reading: nothing here matches on them."""
 # fmt: on
+
+CT_NEW, CT_ESTABLISHED, CT_RELATED, CT_REPLY, CT_INVALID, CT_TRACKED = (1 << bit for bit in range(6))
+CT_FLAGS = {
+    CT_NEW: "new", CT_ESTABLISHED: "est", CT_RELATED: "rel", CT_REPLY: "rpl", CT_INVALID: "inv", CT_TRACKED: "trk",
+}  # fmt: skip
 
 FIELDS: tuple[Field, ...] = (
     IN_PORT, ETH_SRC, ETH_DST, ETH_TYPE, VLAN_VID, VLAN_PCP, IPV4_SRC, IPV4_DST, IPV6_SRC, IPV6_DST, IP_DSCP, IP_PROTO,
-    TCP_SRC, TCP_DST, UDP_SRC, UDP_DST, ICMPV4_TYPE, ICMPV4_CODE, ICMPV6_TYPE, ICMPV6_CODE, ND_TARGET, ND_SLL, ND_TLL,
+    TCP_SRC, TCP_DST, UDP_SRC, UDP_DST, SCTP_DST, ICMPV4_TYPE, ICMPV4_CODE, ICMPV6_TYPE, ICMPV6_CODE, ND_TARGET, ND_SLL, ND_TLL,
     ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA, TUNNEL_ID, TUN_SRC, TUN_DST, TUN_IPV6_SRC, TUN_IPV6_DST,
-    *XREG, *REG, *XXREG,
+    *XREG, *REG, *XXREG, CT_STATE,
 )  # fmt: skip
 """Every field."""
 
 NETWORK_KEY = REG[0]
+SERVICE = REG[1]
+REMOTE = REG[2]
 OUTPUT = REG[3]
 FLAGS = REG[5]
 TAG = REG[6]
 ADDRESS = XXREG[2]
 ADDRESS4 = REG[11]
 MAC = XREG[6]
+SET = XREG[7]
 
 PURPOSES: dict[str, tuple[Field, str]] = {
     "NETWORK_KEY": (NETWORK_KEY, "The network that the packet is in: its VNI, the same on every host."),
+    "SERVICE": (
+        SERVICE,
+        "Destination port or ICMP code in bits 0 to 15, IP protocol in 16 to 23, ICMP type in 24 to 31.",
+    ),
+    "REMOTE": (REMOTE, "The remote group whose rules are asked; 0: rules without one."),
     "OUTPUT": (OUTPUT, "The OpenFlow port to deliver to; within a flood, the number of the chunk."),
     "FLAGS": (FLAGS, "Bits; see below."),
     "TAG": (TAG, "The network's local VLAN tag on this host."),
     "ADDRESS": (ADDRESS, "The address in question: the claimed sender's, then the one asked for; IPv4 as a number."),
     "ADDRESS4": (ADDRESS4, "Those low 32 bits of ADDRESS."),
+    "SET": (SET, "The set of security groups in question: the sender's, then the receiver's."),
     "MAC": (MAC, "The MAC in question, in the low 48 bits; 0: unknown."),
 }
 """Register names: what each holds. The only place where registers are given out."""

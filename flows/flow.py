@@ -68,6 +68,13 @@ def check(flow: Flow) -> None:
             case act.Resubmit(to):
                 if to.bridge != table.bridge or to.name not in table.calls:
                     raise wrong(f"the table does not declare that it calls {to}")
+            case act.Ct(zone, to):
+                if not covers(table.matches + table.reads, zone, 0xFFFF):
+                    raise wrong(f"the table does not declare that it reads {zone}")
+                if to is not None and (to.bridge != table.bridge or to.name not in table.goto):
+                    raise wrong(f"the table does not declare that it goes to {to}")
+                if (eth := flow.match.get(ETH_TYPE)) is None or eth[0] not in (0x0800, 0x86DD):
+                    raise wrong("conntrack needs a match on ip or ipv6")
             case act.Goto(to):
                 if at != len(flow.actions) - 1:
                     raise wrong("goto comes last")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flows.fields import FIRST_REGISTER, Field
+from flows.fields import FIRST_REGISTER, LAST_REGISTER, Field
 from flows.value import Value, hexadecimal, parse
 
 Item = tuple[Field, int, int | None]
@@ -37,7 +37,7 @@ class Match:
             value, mask = parse(field, given)
             if mask == 0:
                 continue
-            if field.order >= FIRST_REGISTER:
+            if FIRST_REGISTER <= field.order <= LAST_REGISTER:
                 registers = {} if registers is None else registers
                 _lay(registers, field, value, field.mask if mask is None else mask)
             else:

@@ -12,6 +12,8 @@ from flows.actions import Action
 from flows.fields import (
     ADDRESS,
     ADDRESS4,
+    CT_FLAGS,
+    CT_STATE,
     ETH_TYPE,
     FLAGS,
     IP_DSCP,
@@ -21,6 +23,7 @@ from flows.fields import (
     OUTPUT,
     PURPOSES,
     REG,
+    REMOTE,
     TAG,
     VLAN_PCP,
     VLAN_PRESENT,
@@ -59,7 +62,13 @@ _RANK = {str(name): rank for rank, name in enumerate(_ORDER)}
 
 _NAMES = {field: name.lower() for name, (field, _) in PURPOSES.items()}
 _WIDE_FIRST = sorted(_NAMES, key=lambda field: -field.bits)
-_SHOWN_AS = {NETWORK_KEY: Kind.DECIMAL, OUTPUT: Kind.DECIMAL, TAG: Kind.DECIMAL, ADDRESS4: Kind.IPV4}
+_SHOWN_AS = {
+    NETWORK_KEY: Kind.DECIMAL,
+    OUTPUT: Kind.DECIMAL,
+    TAG: Kind.DECIMAL,
+    REMOTE: Kind.DECIMAL,
+    ADDRESS4: Kind.IPV4,
+}
 
 
 def text(flow: Flow) -> str:
@@ -91,9 +100,12 @@ def _match(match: Match, names: bool) -> Iterator[str]:
     eth_type, proto = exact.get(ETH_TYPE, -1), exact.get(IP_PROTO, -1)
     word = PROTOCOLS.get((eth_type, proto))
     hidden = {ETH_TYPE, IP_PROTO} if word else {ETH_TYPE} if eth_type in ETHERTYPES else set()
+    if (state := next(((v, m) for f, v, m in match.items if f is CT_STATE), None)) is not None:
+        yield f"ct_state={_ct_state(state[0], CT_STATE.mask if state[1] is None else state[1])}"
     if word or eth_type in ETHERTYPES:
         yield word or ETHERTYPES[eth_type]
-    items = [(f, v, f.mask if m is None else m) for f, v, m in match.items if f not in hidden and f not in XREG]
+    hidden |= {CT_STATE, *XREG}
+    items = [(f, v, f.mask if m is None else m) for f, v, m in match.items if f not in hidden]
     if names:
         yield from _registers(match)
     else:
@@ -149,6 +161,8 @@ def _named_action(action: Action) -> str:
             return f"call:{table.name}"
         case act.Goto(table):
             return f"goto:{table.name}"
+        case act.Ct(zone, table, commit):
+            return f"ct:{'commit' if commit else table.name if table else ''}({_name(zone)})"
     return action_text(action)
 
 
@@ -175,6 +189,10 @@ def _masked(field: Field, value: int, mask: int) -> str:
     if kind is Kind.DECIMAL:
         return f"{value:#x}/{mask:#x}"
     return f"{show(kind, value)}/{show(kind, mask)}"
+
+
+def _ct_state(value: int, mask: int) -> str:
+    return "".join(f"{'+' if value & bit else '-'}{name}" for bit, name in CT_FLAGS.items() if bit & mask)
 
 
 def _vlan(vid: int, mask: int, pcp: int | None) -> str:
@@ -210,6 +228,12 @@ def _part(field: Field, offset: int, bits: int) -> str:
     return f"{field.source}[{offset}]" if bits == 1 else f"{field.source}[{offset}..{offset + bits - 1}]"
 
 
+def _ct(action: act.Ct) -> str:
+    parts = ["commit"] if action.commit else []
+    parts += [f"table={action.table.number}"] if action.table else []
+    return f"ct({','.join([*parts, f'zone={_part(action.zone, 0, 16)}'])})"
+
+
 _ACTIONS: dict[type, Callable[[Any], str]] = {
     act.Set: _set,
     act.Move: lambda a: f"move:{_part(a.src, a.src_offset, a.bits)}->{_part(a.dst, a.dst_offset, a.bits)}",
@@ -222,5 +246,6 @@ _ACTIONS: dict[type, Callable[[Any], str]] = {
     act.Goto: lambda a: f"goto_table:{a.table.number}",
     act.PushVlan: lambda _: "push_vlan:0x8100",
     act.PopVlan: lambda _: "pop_vlan",
+    act.Ct: _ct,
     act.Meter: lambda a: f"meter:{a.id}",
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from flows.actions import (
     Action,
+    Ct,
     Goto,
     InPort,
     Meter,
@@ -36,7 +37,7 @@ ANY = 0xFFFFFFFF
 
 NICIRA = 0x00002320
 """Experimenter of Open vSwitch's own actions."""
-RESUBMIT_TABLE, OUTPUT_REG = 14, 15
+RESUBMIT_TABLE, OUTPUT_REG, CT = 14, 15, 35
 OFPAT_OUTPUT, OFPAT_PUSH_VLAN, OFPAT_POP_VLAN, OFPAT_SET_FIELD, OFPAT_COPY_FIELD, OFPAT_METER = 0, 17, 18, 25, 28, 29
 OFPAT_EXPERIMENTER = 0xFFFF
 OFPIT_GOTO_TABLE, OFPIT_APPLY_ACTIONS = 1, 4
@@ -45,6 +46,7 @@ _OUTPUT = struct.Struct("!HHIH6x")
 _MOVE = struct.Struct("!HHHHH2x")
 _RESUBMIT = struct.Struct("!HHIHHB3x")
 _OUTPUT_REG = struct.Struct("!HHIHH4sH6x")
+_CT = struct.Struct("!HHIHH4sHB3xH")
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHH")
 _METER_MOD = struct.Struct("!BBHIHHI")
 _METER_BAND = struct.Struct("!HHII4x")
@@ -120,6 +122,13 @@ def _resubmit(action: Resubmit) -> bytes:
     return _RESUBMIT.pack(OFPAT_EXPERIMENTER, 16, NICIRA, RESUBMIT_TABLE, in_port, action.table.number)
 
 
+@lru_cache(maxsize=64)
+def _ct(action: Ct) -> bytes:
+    table = 0xFF if action.table is None else action.table.number
+    zone = action.zone.exact
+    return _CT.pack(OFPAT_EXPERIMENTER, 24, NICIRA, CT, int(action.commit), zone, 15, table, 0)
+
+
 _IN_PORT = _OUTPUT.pack(OFPAT_OUTPUT, 16, PORT_IN_PORT, 0)
 _NORMAL = _OUTPUT.pack(OFPAT_OUTPUT, 16, PORT_NORMAL, 0)
 _PUSH_VLAN = struct.pack("!HHH2x", OFPAT_PUSH_VLAN, 8, 0x8100)
@@ -136,6 +145,7 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     PushVlan: lambda _: _PUSH_VLAN,
     PopVlan: lambda _: _POP_VLAN,
     ToController: lambda a: _OUTPUT.pack(OFPAT_OUTPUT, 16, PORT_CONTROLLER, a.max_len),
+    Ct: _ct,
     Meter: lambda a: struct.pack("!HHI", OFPAT_METER, 8, a.id),
 }
 

@@ -9,7 +9,7 @@ from apps.contract import App
 from controller.compile.compiler import Compiler, Outcome
 from controller.compile.follow import follow
 from controller.compile.tags import HostTags
-from controller.view.network import ALWAYS, HOST, NETWORKS_ON_HOST, TAG, network_view
+from controller.view.network import ALWAYS, HOST, NETWORKS_ON_HOST, SETS_ON_HOST, TAG, network_view
 from controller.view.source import Read
 from controller.view.view import Put
 
@@ -28,7 +28,7 @@ class Desired:
 
     def __init__(self, apps: Sequence[App] = APPS) -> None:
         self.view = network_view()
-        self.compiler = Compiler(self.view, apps, follow, [HOST, NETWORKS_ON_HOST])
+        self.compiler = Compiler(self.view, apps, follow, [HOST, NETWORKS_ON_HOST, SETS_ON_HOST])
         self.tags: dict[str, HostTags] = {}
         """Of the hosts that have said which they have kept; others get none, nor flows that need them."""
         self._untagged: set[str] = set()

@@ -7,7 +7,7 @@ from controller.compile.ledger import UnitKey
 from controller.model.port import ACTIVE, DOWN, ERROR
 from controller.reconcile.bridge import Bridge
 from controller.reconcile.facts import FactWriter, PortFacts
-from controller.view.network import BINDING, LOCATION, PORT
+from controller.view.network import BINDING, LOCATION, PORT, PORTS_OF_SET
 from controller.view.view import View
 
 
@@ -53,8 +53,8 @@ class PortStatus:
         """Say what has been confirmed on this host since."""
         bridges = self._bridges(host)
         waiting = self._waiting.get(host, {})
-        faults = {str(key): text for bridge in bridges for (_, key), text in bridge.faults.items()}
-        faults |= {str(key): text for (_, key), text in self._failed.items()}
+        failures = [*self._failed.items(), *(fault for bridge in bridges for fault in bridge.faults.items())]
+        faults = {port: text for (_, key), text in failures for port in self._ports_of(host, str(key))}
         faulty = {port for port in faults if self._host_of.get(port) == host}
         done = {
             port for port, version in waiting.items() if bridges and all(bridge.settled(version) for bridge in bridges)
@@ -65,6 +65,10 @@ class PortStatus:
             fault = faults.get(port, "")
             self._facts.port(port, PortFacts(self._shown(host), ERROR if fault else ACTIVE, fault))
         self._faulty[host] = faulty
+
+    def _ports_of(self, host: str, key: str) -> Iterable[str]:
+        """The ports that a unit's key concerns: the port itself, or those with a set of security groups."""
+        return self._view.members(PORTS_OF_SET, (host, key)) or (key,)
 
     def settle_all(self) -> None:
         for host in [host for host, waiting in self._waiting.items() if waiting]:

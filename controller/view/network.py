@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from controller.model import Network, Port, Subnet
+from controller.model import AddressGroup, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 from controller.view.source import Index, Joined, Rows
 from controller.view.view import View
 
@@ -25,16 +25,26 @@ class Binding(msgspec.Struct, frozen=True):
     ofport: int
 
 
+SetKey = str
+"""A set of security groups: their ids in order, joined by commas; TRUSTED: no port security at all."""
+TRUSTED: SetKey = "trusted"
+
+
 class Location(msgspec.Struct, frozen=True):
     """A port that exists, is up, and has an interface."""
 
     network_id: str
     host: str
     ofport: int
+    set: SetKey
+
+
+def set_of(port: Port) -> SetKey:
+    return ",".join(sorted(port.security_groups)) if port.port_security_enabled else TRUSTED
 
 
 def _locate(port: Port, binding: Binding) -> Location | None:
-    return Location(port.network_id, binding.host, binding.ofport) if port.admin_state_up else None
+    return Location(port.network_id, binding.host, binding.ofport, set_of(port)) if port.admin_state_up else None
 
 
 ALWAYS: Rows[str, bool] = Rows("always")
@@ -42,6 +52,9 @@ ALWAYS: Rows[str, bool] = Rows("always")
 NETWORK: Rows[str, Network] = Rows("network")
 SUBNET: Rows[str, Subnet] = Rows("subnet")
 PORT: Rows[str, Port] = Rows("port")
+GROUP: Rows[str, SecurityGroup] = Rows("security group")
+RULE: Rows[str, SecurityGroupRule] = Rows("security group rule")
+ADDRESS_GROUP: Rows[str, AddressGroup] = Rows("address group")
 HOST: Rows[str, Peer] = Rows("host")
 BINDING: Rows[str, Binding] = Rows("binding")
 TAG: Rows[tuple[str, str], int] = Rows("tag")
@@ -65,19 +78,75 @@ OWNERS: Index[tuple[str, str], str] = Index(
 )
 
 
-def _chunk(port: str, where: Location) -> Iterator[tuple[tuple[str, str, int], int]]:
+ChunkKey = tuple[str, str, SetKey, int]
+
+
+def _chunk(port: str, where: Location) -> Iterator[tuple[ChunkKey, int]]:
     if where.ofport:
-        yield (where.host, where.network_id, where.ofport >> CHUNK_BITS), where.ofport
+        yield (where.host, where.network_id, where.set, where.ofport >> CHUNK_BITS), where.ofport
 
 
-CHUNK: Index[tuple[str, str, int], int] = Index("chunk", LOCATION, _chunk)
-"""(host, network, chunk) -> OpenFlow ports."""
-CHUNKS: Index[tuple[str, str], int] = Index(
-    "chunks", LOCATION, lambda port, where: [(key[:2], key[2]) for key, _ in _chunk(port, where)]
+CHUNK: Index[ChunkKey, int] = Index("chunk", LOCATION, _chunk)
+"""(host, network, set, chunk) -> OpenFlow ports."""
+CHUNKS: Index[tuple[str, str, SetKey], int] = Index(
+    "chunks", LOCATION, lambda port, where: [(key[:3], key[3]) for key, _ in _chunk(port, where)]
 )
-"""(host, network) -> its chunks."""
+"""(host, network, set) -> its chunks."""
+SETS_HERE: Index[tuple[str, str], SetKey] = Index(
+    "sets here", LOCATION, lambda port, where: [(key[:2], key[2]) for key, _ in _chunk(port, where)]
+)
+"""(host, network) -> the sets of its ports there."""
+SETS_ON_HOST: Index[str, SetKey] = Index("sets on host", LOCATION, lambda _, where: [(where.host, where.set)])
+HOSTS_OF_SET: Index[SetKey, str] = Index("hosts of set", LOCATION, lambda _, where: [(where.set, where.host)])
+PORTS_OF_SET: Index[tuple[str, SetKey], str] = Index(
+    "ports of set", LOCATION, lambda port, where: [((where.host, where.set), port)]
+)
+"""(host, set) -> ports."""
 
-INDEXES = (HOSTS_OF_NETWORK, NETWORKS_ON_HOST, PORTS_AT, SUBNETS_OF_NETWORK, OWNERS, CHUNK, CHUNKS)
+RULES_OF_GROUP: Index[str, str] = Index("rules of group", RULE, lambda id, rule: [(rule.security_group_id, id)])
+
+
+def remote_of(rule: SecurityGroupRule) -> str | None:
+    """The security group or address group that a rule names as its other side."""
+    return rule.remote_group_id or rule.remote_address_group_id
+
+
+REMOTES_OF_GROUP: Index[str, str] = Index(
+    "remotes of group", RULE, lambda _, rule: [(rule.security_group_id, remote)] if (remote := remote_of(rule)) else []
+)
+"""Group -> the groups that its rules name."""
+USERS_OF_REMOTE: Index[str, str] = Index(
+    "users of remote", RULE, lambda id, rule: [(remote, id)] if (remote := remote_of(rule)) else []
+)
+"""Group -> the rules that name it."""
+
+
+def _members(id: str, port: Port) -> Iterator[tuple[tuple[str, str], str]]:
+    for group in port.security_groups:
+        for address in [*(a.ip_address for a in port.fixed_ips), *(p.ip_address for p in port.allowed_address_pairs)]:
+            yield (group, address), id
+
+
+MEMBER: Index[tuple[str, str], str] = Index("member", PORT, _members)
+"""(group, address or prefix) -> the ports that have it."""
+
+INDEXES = (
+    HOSTS_OF_NETWORK,
+    NETWORKS_ON_HOST,
+    PORTS_AT,
+    SUBNETS_OF_NETWORK,
+    OWNERS,
+    CHUNK,
+    CHUNKS,
+    SETS_HERE,
+    SETS_ON_HOST,
+    HOSTS_OF_SET,
+    PORTS_OF_SET,
+    RULES_OF_GROUP,
+    REMOTES_OF_GROUP,
+    USERS_OF_REMOTE,
+    MEMBER,
+)
 
 
 def network_view() -> View:

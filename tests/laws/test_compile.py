@@ -3,14 +3,12 @@
 from hypothesis import given, settings
 
 from controller.compile.ledger import Entry
-from controller.view.network import BINDING, HOST, NETWORK, PORT, SUBNET
 from controller.view.view import Put
 from flows.flow import Flow, check
 from flows.overlap import overlaps
-from tests.laws.histories import HOSTS, Switches, history, removal, start, wanted
+from tests.laws.histories import HOSTS, KINDS, Switches, history, removal, start, wanted
 
 Batches = list[list[Put]]
-KINDS = (HOST, NETWORK, SUBNET, PORT, BINDING)
 
 
 @settings(max_examples=300, deadline=None)
