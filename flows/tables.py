@@ -1,8 +1,8 @@
 """The tables of both bridges, in order. A newcomer starts here; docs/pipeline.md is generated from it.
 
 br-int: classify -> punt -> address -> spoof -> track -> egress -> sent -> resolve -> l2 -> admit -> ingress -> received
--> deliver, or after l2: flood, tunnel. Security groups are asked twice, for the sender and for the receiver, by the same
-called tables: service, rules, set, member.
+-> deliver, or after l2: flood, tunnel. Security groups are asked twice, for the sender and for the receiver, by the
+same called tables: service, rules, set, member.
 br-tun: arrival -> to_vni -> unicast | flood -> peer, and back: arrival -> to_tag
 """
 
@@ -18,8 +18,8 @@ PATCH_INT, VXLAN = 1, 2
 
 FROM_TUNNEL, INGRESS, ALLOWED, TRACKED, TRUSTED, STATELESS = (1 << bit for bit in range(6))
 """Bits of FLAGS. FROM_TUNNEL: the packet came from another host. INGRESS: SET's ingress rules are asked, not its egress
-rules. ALLOWED: one of them matches. TRACKED: conntrack of its network has seen the packet on this host. TRUSTED: the port
-in question has no port security. STATELESS: SET is one of stateless groups."""
+rules. ALLOWED: one of them matches. TRACKED: conntrack of its network has seen the packet on this host. TRUSTED: the
+port in question has no port security. STATELESS: SET is one of stateless groups."""
 FLAG_NAMES = {
     FROM_TUNNEL: "from_tunnel", INGRESS: "ingress", ALLOWED: "allowed", TRACKED: "tracked", TRUSTED: "trusted",
     STATELESS: "stateless",
@@ -42,8 +42,8 @@ PUNT = Table(
 )  # fmt: skip
 ADDRESS = Table(
     BR_INT, 2, "address",
-    "Copies the address that the sender claims into ADDRESS: ARP sender, IP source, target of a neighbour advertisement. "
-    "What only a server or a router may send ends here.",
+    "Copies the address that the sender claims into ADDRESS: ARP sender, IP source, target of an advertisement. What "
+    "only a server or a router may send ends here.",
     matches=(f.FLAGS, *_PROTOCOL, f.IPV6_SRC, f.UDP_SRC, f.UDP_DST),
     reads=(f.ETH_SRC, f.ARP_SPA, f.IPV4_SRC, f.ND_TARGET),
     writes=(f.ADDRESS, f.ARP_SHA, f.IPV6_SRC, f.ND_SLL, f.ND_TLL), goto=("spoof", "track", "resolve"),

@@ -93,7 +93,7 @@ def rule_flows(key: SetKey, rule: SecurityGroupRule, remote: int) -> Iterator[Fl
 
 
 def address_match(text: str) -> tuple[int, int]:
-    """(value, mask) of ADDRESS for an address or prefix. IPv4 stands in its low 32 bits: the family is matched beside it."""
+    """(value, mask) of ADDRESS for an address or prefix. IPv4 is its low 32 bits: the family is matched beside it."""
     network = ipaddress.ip_network(text)
     return int(network.network_address), int(network.netmask)
 

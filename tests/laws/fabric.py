@@ -23,12 +23,13 @@ class Trace:
 
     def __init__(self, text: str, ports: Mapping[int, tuple[str, int]]) -> None:
         self.text = text
-        actions = re.search(r"^Datapath actions: (.*)$", text, re.M)
+        actions = re.findall(r"^Datapath actions: (.*)$", text, re.M)
         assert actions, text
-        self.outputs = [ports[int(number)] for number in re.findall(r"(?<![\w(:.])(\d+)(?=,|$)", _flat(actions[1]))]
+        flat = [_flat(each) for each in actions]
+        self.outputs = [ports[int(n)] for each in flat for n in re.findall(r"(?<![\w:.])\d+(?=[,)]|$)", each)]
         self.tunnels = list(self._tunnels())
         self.resubmits = len(re.findall(r"^ +resubmit\(", text, re.M))
-        self.recirculations = len(re.findall(r"recirc\(", actions[1]))
+        self.recirculations = sum(each.count("recirc(") for each in actions)
 
     def _tunnels(self) -> Iterable[str]:
         bridge = destination = ""
@@ -47,7 +48,8 @@ class Trace:
 
 
 def _flat(actions: str) -> str:
-    """Without what stands in brackets: there are numbers too."""
+    """Without what stands in brackets: there are numbers too. What a clone does, it does."""
+    actions = actions.replace("clone(", "clone<")
     while (shorter := re.sub(r"\([^()]*\)", "", actions)) != actions:
         actions = shorter
     return actions

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from flows.actions import (
     Action,
+    Ct,
     Goto,
     InPort,
     Meter,
@@ -21,6 +22,7 @@ from flows.actions import (
     ToController,
 )
 from flows.fields import (
+    CT_STATE,
     ETH_TYPE,
     FIELDS,
     ICMPV6_CODE,
@@ -81,6 +83,10 @@ def there(field: Field, fixed: Fields, tagged: bool) -> bool:
     return field is not VLAN_VID or tagged
 
 
+def _is_ip(fixed: Fields) -> bool:
+    return fixed.get(ETH_TYPE) in (0x0800, 0x86DD)
+
+
 def numbers(field: Field) -> st.SearchStrategy[int]:
     if field is IN_PORT:
         return ports
@@ -90,6 +96,9 @@ def numbers(field: Field) -> st.SearchStrategy[int]:
 
 @st.composite
 def values(draw: st.DrawFn, field: Field) -> Value:
+    if field is CT_STATE:
+        # Always with a mask: of its 32 bits Open vSwitch has eight.
+        return draw(st.integers(0, 0x3F)), draw(st.integers(1, 0x3F))
     number = draw(numbers(field))
     how = draw(st.sampled_from(("exact", "exact", "prefix", "mask"))) if field.maskable else "exact"
     if how == "exact":
@@ -169,6 +178,11 @@ def flows(draw: st.DrawFn) -> Flow:
             st.builds(OutputField, st.sampled_from(REG)),
             st.builds(ToController, st.integers(0, 0xFFFF)),
             st.builds(Resubmit, st.sampled_from(same)),
+            *(
+                [st.builds(Ct, st.sampled_from(REG), st.sampled_from([None, *same]), st.booleans())]
+                if _is_ip(fixed)
+                else []
+            ),
             st.sampled_from((InPort(), Normal())),
             *([st.just(PushVlan())] if tags < TAGS_MAX else []),
             *([st.just(PopVlan())] if tags else []),
