@@ -115,3 +115,22 @@ def flows(
             flow["table"], str(flow["priority"]), str(flow["packets"]), flow["app"], flow["intent"], flow["flow"]
         )
     console.print(table if place else "no flow matches")
+
+
+def rules(
+    group: Annotated[str, typer.Option(help="security group: id or name")] = "",
+    host: Annotated[str, typer.Option(help="system-id or host name")] = "",
+    endpoint: Endpoint = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Security group rules, and how much each has let through."""
+    answer = _get(endpoint, "/tunbridge/v1/rules", group=group, host=host)["rules"]
+    console = _console()
+    if json:
+        console.print_json(data=answer)
+        return
+    table = _table("group", "rule", "allows", "packets", "bytes")
+    for rule in answer:
+        name = f"{rule['group_name']} ({rule['group'][:8]})"
+        table.add_row(name, rule["rule"], rule["what"], str(rule["packets"]), str(rule["bytes"]))
+    console.print(table if answer else "no rule matches")

@@ -22,6 +22,7 @@ app.add_typer(host.app, name="host")
 app.command("status")(look.status)
 app.command("hosts")(look.hosts)
 app.command("flows")(look.flows)
+app.command("rules")(look.rules)
 
 
 @app.command()

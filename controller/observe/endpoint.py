@@ -16,6 +16,7 @@ from starlette.routing import Route
 from controller.listening import listening, shown
 from controller.model import Host
 from controller.observe.explain import Filter, explain, intent
+from controller.observe.rules import count_rules
 from controller.view.network import NETWORK, PORT, SUBNET
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ def create_app(control: "Control") -> Starlette:
         except TimeoutError:
             return _json({"error": f"a switch did not give its flows within {ANSWER_IN:.0f} s; try --host"}, 504)
 
+    async def rules(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(ANSWER_IN):
+                query = request.query_params
+                counts = await count_rules(control, query.get("group", ""), query.get("host", ""))
+                return _json({"rules": counts})
+        except TimeoutError:
+            return _json({"error": f"a switch did not give its flows within {ANSWER_IN:.0f} s; try --host"}, 504)
+
     async def hosts(request: Request) -> Response:
         rows = sorted(control.store.rows(Host).values(), key=lambda row: row.name)
         return _json({"hosts": [host_status(control, row) for row in rows]})
@@ -61,6 +71,7 @@ def create_app(control: "Control") -> Starlette:
     return Starlette(
         routes=[
             Route("/tunbridge/v1/flows", flows),
+            Route("/tunbridge/v1/rules", rules),
             Route("/tunbridge/v1/hosts", hosts),
             Route("/tunbridge/v1/status", status),
             Route("/healthz", health),

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from controller.compile.ledger import Entry
+from controller.compile.ledger import Entry, Slot
+from controller.observe.rules import describe, rules_of_set
 from controller.southbound.installed import InstalledFlow
-from controller.view.network import LOCATION, NETWORK, PORT
+from controller.view.network import HOSTS_OF_SET, LOCATION, MEMBER, NETWORK, PORT, RULE
 from controller.view.source import Source
 from flows.decode import Undecodable, decode
 from flows.flow import Flow
-from flows.tables import BY_NUMBER
+from flows.tables import BY_NUMBER, RULES
 from flows.text import named
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ async def explain(control: "Control", wanted: Filter) -> list[ExplainedFlow]:
         if (wanted.host and wanted.host not in names) or wanted.bridge not in ("", name) or bridge.channel is None:
             continue
         entries = {e.cookie: e for e in control.compiler.desired(host) if isinstance(e.item, Flow)}
+        sets: dict[str, dict[Slot, str]] = {}
         for installed in sorted(await bridge.channel.flows(), key=lambda flow: (flow.table, -flow.priority)):
             e = entries.get(installed.cookie)
             if ports is not None and not (e and e.unit[1] in ports):
@@ -71,12 +73,24 @@ async def explain(control: "Control", wanted: Filter) -> list[ExplainedFlow]:
                     packets=installed.packets,
                     bytes=installed.octets,
                     app=control.compiler.app_of(e.unit).name if e else "",
-                    intent=intent(control, control.compiler.sources[e.unit[0]], e.unit[1]) if e else "nobody",
+                    intent=_intent(control, e, sets) if e else "nobody",
                     flow=_named(e.item) if e and isinstance(e.item, Flow) else _foreign(name, installed),
                     cookie=f"{installed.cookie:016x}",
                 )
             )
     return rows
+
+
+def _intent(control: "Control", e: Entry, sets: dict[str, dict[Slot, str]]) -> str:
+    """A flow of table `rules` is a rule's; which, is asked once for a set."""
+    kind, key = e.scope
+    if kind == "set" and isinstance(e.item, Flow) and e.item.table is RULES:
+        if key not in sets:
+            sets[key] = rules_of_set(control, key)
+        rule = control.view.row(RULE, sets[key].get(e.slot, ""))
+        if rule is not None:
+            return f"rule {rule.id} ({describe(rule)})"
+    return intent(control, control.compiler.sources[e.unit[0]], e.unit[1])
 
 
 def intent(control: "Control", source: Source, key: Hashable) -> str:
@@ -88,6 +102,10 @@ def intent(control: "Control", source: Source, key: Hashable) -> str:
         row = control.view.row(kind, key)
         label = "port" if kind is PORT else "network"
         return f"{label} {key}" + (f" ({row.name})" if row is not None and row.name else "")
+    if source is MEMBER and isinstance(key, tuple):
+        return f"member {key[1]} of security group {key[0]}"
+    if source is HOSTS_OF_SET:
+        return f"security groups {key}" if key else "no security group"
     if isinstance(key, tuple):
         return f"network {key[1]} on {key[0]}"
     return f"{source.name} {key}"

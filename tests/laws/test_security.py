@@ -65,10 +65,11 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
+    groups = st.frozensets(st.sampled_from(GROUPS), max_size=2)
     vms = [
-        Vm(n, draw(st.sampled_from(sorted(HOSTS))), draw(st.frozensets(st.sampled_from(GROUPS), max_size=2)), draw(st.integers(0, 5)) > 0)
+        Vm(n, draw(st.sampled_from(sorted(HOSTS))), draw(groups), draw(st.integers(0, 5)) > 0)
         for n in range(1, draw(st.integers(2, PORTS)) + 1)
-    ]  # fmt: skip
+    ]
     rules = [draw(rule(f"r{n}")) for n in range(draw(st.integers(0, 12)))]
     return Case(vms, rules, draw(st.booleans()))
 
