@@ -1,8 +1,9 @@
 """Guard: a port sends from its own addresses only, and what only servers and routers send it does not send at all.
 
 The MAC is checked where the packet is classified. The sender's address is copied into one register, whatever the
-protocol, so that a port costs one flow for each of its addresses. Hardware addresses inside ARP and neighbour discovery
-are overwritten by the checked one, and the source of an advertisement by its checked target, which costs no flow at all.
+protocol, so that a port costs one flow for each of its addresses. Hardware addresses inside ARP and neighbour
+discovery are overwritten by the checked one, and the source of an advertisement by its checked target, which costs no
+flow at all.
 """
 
 import ipaddress

@@ -68,7 +68,7 @@ def rules_of(view: View, key: SetKey) -> Iterator[SecurityGroupRule]:
 
 
 def remote_number(view: View, rule: SecurityGroupRule) -> int | None:
-    """What REMOTE must hold for a rule: 0 where it names no group; None: the group is no more, the rule allows nothing."""
+    """What REMOTE must hold: 0 for a rule that names no group; None: the group is no more, the rule allows nothing."""
     id = remote_of(rule)
     if id is None:
         return 0
@@ -84,9 +84,8 @@ def rule_flows(key: SetKey, rule: SecurityGroupRule, remote: int) -> Iterator[Fl
         f.REMOTE: remote,
         f.ETH_TYPE: ETHERTYPES[rule.ethertype],
     }
-    if rule.remote_ip_prefix:
-        if (prefix := address_match(rule.remote_ip_prefix))[1]:
-            base[f.ADDRESS] = prefix
+    if rule.remote_ip_prefix and (prefix := address_match(rule.remote_ip_prefix))[1]:
+        base[f.ADDRESS] = prefix
     for service in _services(rule):
         match = {**base, f.SERVICE: service} if service[1] else base
         yield Flow(t.RULES, 20, Match(match), ALLOW)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from controller.compile.desired import Desired
 from controller.compile.tags import HostTags
-from controller.model import FixedIP, Network, Port, Subnet
-from controller.view.network import BINDING, HOST, NETWORK, PORT, SUBNET, Binding, Peer
+from controller.model import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from controller.view.network import BINDING, GROUP, HOST, NETWORK, PORT, RULE, SUBNET, Binding, Peer
 from controller.view.view import Put
 from flows.flow import Flow
 from flows.pipeline import page
@@ -22,7 +22,8 @@ EXAMPLE = """\
 
 host-1 (tunnels at 172.31.0.1) has the port with MAC fa:16:3e:00:00:05 and the addresses 10.0.0.5 and fd00::5, at
 OpenFlow port 3; host-2 (172.31.0.2) has the one with fa:16:3e:00:00:06, 10.0.0.6 and fd00::6. Their network has VNI
-100, the local VLAN tag 1 on host-1, and DHCP with the gateway 10.0.0.1.
+100, the local VLAN tag 1 on host-1, and DHCP with the gateway 10.0.0.1. Both are in the security group 9, which lets
+everything out, everything in from its own members, and TCP to ports 80 to 83 in from anywhere; IPv4 only.
 """
 
 
@@ -35,10 +36,32 @@ def example() -> dict[Table, list[Flow]]:
     puts.append((NETWORK, "n", Network(id="n", vni=100)))
     subnet = Subnet(id="s", network_id="n", cidr="10.0.0.0/24", ip_version=4, gateway_ip="10.0.0.1")
     puts.append((SUBNET, "s", subnet))
+    puts.append((GROUP, "g", SecurityGroup(id="g", number=9)))
+    for id, direction, protocol, ports, remote in (
+        ("out", "egress", None, (None, None), None),
+        ("in", "ingress", None, (None, None), "g"),
+        ("web", "ingress", "tcp", (80, 83), None),
+    ):
+        rule = SecurityGroupRule(
+            id=id,
+            security_group_id="g",
+            direction=direction,
+            protocol=protocol,
+            port_range_min=ports[0],
+            port_range_max=ports[1],
+            remote_group_id=remote,
+        )
+        puts.append((RULE, id, rule))
     for number, ofport, host in ((5, 3, HERE), (6, 4, "host-2")):
         addresses = (f"10.0.0.{number}", f"fd00::{number}")
         fixed = tuple(FixedIP(id=address, subnet_id="s", ip_address=address) for address in addresses)
-        port = Port(id=f"p{number}", network_id="n", mac_address=f"fa:16:3e:00:00:{number:02x}", fixed_ips=fixed)
+        port = Port(
+            id=f"p{number}",
+            network_id="n",
+            mac_address=f"fa:16:3e:00:00:{number:02x}",
+            fixed_ips=fixed,
+            security_groups=("g",),
+        )
         puts += [(PORT, port.id, port), (BINDING, port.id, Binding(host, ofport))]
     desired.turn(puts)
     flows: dict[Table, list[Flow]] = defaultdict(list)

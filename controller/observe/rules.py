@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RuleCount(msgspec.Struct, frozen=True):
-    """``packets`` and ``bytes`` that the rule has let through, on either side. Where rules overlap, one of them counts."""
+    """``packets`` and ``bytes`` that the rule has let through, on either side. Of rules that overlap, one counts."""
 
     group: str
     group_name: str

@@ -10,10 +10,11 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from controller.model import FixedIP, Host, Network, Pool, Port, Subnet
+from controller.model import FixedIP, Host, Network, Pool, Port, SecurityGroup, SecurityGroupRule, Subnet
 from controller.ovsdb import Connection, connect
 from controller.store.embedded import EmbeddedServer
 from controller.store.step import Insert, Step
@@ -45,14 +46,30 @@ def port(number: int, host: str) -> Port:
     )
     return Port(
         id=name("port", number), network_id=name("network", network), mac_address=mac(number), fixed_ips=fixed,
-        host_id=host, status="ACTIVE" if host else "DOWN", name=f"port-{number}",
+        host_id=host, status="ACTIVE" if host else "DOWN", name=f"port-{number}", security_groups=(GROUP,),
     )  # fmt: skip
+
+
+GROUP = name("group")
+"""Every port is in it. Its rules are those of a project's default group."""
+
+
+def group() -> Iterator[Step]:
+    yield Insert(SecurityGroup(id=GROUP, number=1, name="all", revision_number=1))
+    for direction, family in product(("ingress", "egress"), ("IPv4", "IPv6")):
+        remote = GROUP if direction == "ingress" else None
+        id = name("rule", direction, family)
+        yield Insert(
+            SecurityGroupRule(
+                id=id, security_group_id=GROUP, direction=direction, ethertype=family, remote_group_id=remote
+            )
+        )
 
 
 def cloud(ports: int, first_host: int, host_size: int) -> Iterator[list[Step]]:
     """In batches: networks with their subnets, hosts, ports. Host 0 is ``first_host`` ports large (they are given to
     real switches), the others are away."""
-    steps: list[Step] = []
+    steps: list[Step] = list(group())
     for number in range((ports + A_NETWORK) // A_NETWORK):
         network = name("network", number)
         steps.append(Insert(Network(id=network, vni=number + 1, name=f"net-{number}")))

@@ -51,9 +51,9 @@ class Packet(NamedTuple):
 
 
 PACKETS = (
-    *(Packet(family, protocol, port) for family in ("IPv4", "IPv6") for protocol in (6, 17, 132) for port in (1, 50, 99, 100)),
-    Packet("IPv4", 1, 8), Packet("IPv4", 1, 8, 1), Packet("IPv4", 1, 3, 1), Packet("IPv6", 58, 8), Packet("IPv6", 58, 3, 1),
-    Packet("IPv4", 47, 0), Packet("IPv6", 47, 0),
+    *(Packet(family, number, port) for family in ("IPv4", "IPv6") for number in (6, 17, 132) for port in (1, 50, 100)),
+    Packet("IPv4", 1, 8), Packet("IPv4", 1, 8, 1), Packet("IPv4", 1, 3, 1), Packet("IPv6", 58, 8),
+    Packet("IPv6", 58, 3, 1), Packet("IPv4", 47, 0), Packet("IPv6", 47, 0),
 )  # fmt: skip
 
 

@@ -46,11 +46,11 @@ from flows.text import named, text
         (
             Flow(NEIGHBOUR, 20, Match({ADDRESS4: "10.0.0.1", REG[1]: 2}), (Set(FLAGS, FROM_TUNNEL, FROM_TUNNEL),)),
             "table=11, priority=20,reg1=0x2,reg11=0xa000001 actions=set_field:0x1/0x1->reg5",
-            "table=neighbour priority=20 address4=10.0.0.1 reg1=0x2 -> flags:=from_tunnel",
+            "table=neighbour priority=20 service=0x2 address4=10.0.0.1 -> flags:=from_tunnel",
         ),
         (
             Flow(L2, 0, Match({FLAGS: (0, FROM_TUNNEL)}), (Resubmit(CHUNK), Output(3), OutputField(OUTPUT))),
-            "table=20, priority=0,reg5=0/0x1 actions=resubmit(,22),output:3,output:NXM_NX_REG3[]",
+            "table=20, priority=0,reg5=0/0x1 actions=resubmit(,25),output:3,output:NXM_NX_REG3[]",
             "table=l2 priority=0 flags=-from_tunnel -> call:chunk output:3 output:output",
         ),
         (
@@ -67,7 +67,7 @@ from flows.text import named, text
         (
             Flow(L2, 0, Match({FLAGS: (2, 3)}), ()),
             "table=20, priority=0,reg5=0x2/0x3 actions=drop",
-            "table=l2 priority=0 flags=0x2/0x3 -> drop",
+            "table=l2 priority=0 flags=-from_tunnel+ingress -> drop",
         ),
     ],
 )
