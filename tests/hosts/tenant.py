@@ -21,20 +21,20 @@ class Tenant:
         self._client.close()
 
     def create(self, kind: str, **attributes: Any) -> Row:
-        return self._call("POST", f"/{kind}s", kind, json={kind: {"project_id": self.project, **attributes}})
+        return self._call("POST", _path(kind), kind, json={kind: {"project_id": self.project, **attributes}})
 
     def update(self, kind: str, id: str, **attributes: Any) -> Row:
-        return self._call("PUT", f"/{kind}s/{id}", kind, json={kind: attributes})
+        return self._call("PUT", f"{_path(kind)}/{id}", kind, json={kind: attributes})
 
     def show(self, kind: str, id: str) -> Row:
-        return self._call("GET", f"/{kind}s/{id}", kind)
+        return self._call("GET", f"{_path(kind)}/{id}", kind)
 
     def list(self, kind: str, **filters: str) -> list[Row]:
-        rows: list[Row] = self._call("GET", f"/{kind}s", f"{kind}s", params=filters)  # type: ignore[assignment]
+        rows: list[Row] = self._call("GET", _path(kind), f"{kind}s", params=filters)  # type: ignore[assignment]
         return rows
 
     def delete(self, kind: str, id: str) -> None:
-        self._call("DELETE", f"/{kind}s/{id}")
+        self._call("DELETE", f"{_path(kind)}/{id}")
 
     def _call(self, method: str, path: str, kind: str = "", **more: Any) -> Row:
         answer = self._client.request(method, path, **more)
@@ -67,3 +67,7 @@ class Tenant:
                 got = {key: port.get(key) for key in (*wanted, "tunbridge:fault")}
                 raise TimeoutError(f"port {port['name']} is {got} after {timeout:g} s, not {wanted}")
             time.sleep(0.02)
+
+
+def _path(kind: str) -> str:
+    return f"/{kind.replace('_', '-')}s"
