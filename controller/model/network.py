@@ -20,5 +20,7 @@ class Network(Resource, frozen=True, kw_only=True):
     admin_state_up: bool = True
     shared: bool = False
     external: Annotated[bool, Column(api="router:external")] = False
+    port_security_enabled: bool = True
+    """What new ports get."""
     mtu: int = MTU_MAX
     """Largest IP packet, bytes."""

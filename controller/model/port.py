@@ -33,6 +33,13 @@ class DhcpOption(msgspec.Struct, frozen=True):
     ip_version: int = 4
 
 
+class AddressPair(msgspec.Struct, frozen=True):
+    """An address that the port may also send from: one address or a prefix, and the MAC that goes with it."""
+
+    ip_address: str
+    mac_address: str
+
+
 class Port(Resource, frozen=True, kw_only=True):
     table: ClassVar[str] = "Port"
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("network_id", "mac_address"),)
@@ -46,6 +53,10 @@ class Port(Resource, frozen=True, kw_only=True):
     device_id: str = ""
     device_owner: str = ""
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+    port_security_enabled: bool = True
+    """False: neither guard nor security groups; the port may send from any address."""
+    security_groups: Annotated[tuple[str, ...], Column(refs="Security_Group")] = ()
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
     vnic_type: Annotated[str, Column(api="binding:vnic_type")] = "normal"
     """Kept for whoever plugs the device in; every port is wired as a plain interface."""
     profile: Annotated[str, Column(api="binding:profile")] = "{}"
