@@ -53,8 +53,9 @@ class Port(Resource, frozen=True, kw_only=True):
     device_id: str = ""
     device_owner: str = ""
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
-    port_security_enabled: bool = True
-    """False: neither guard nor security groups; the port may send from any address."""
+    port_security_enabled: Annotated[bool, Column(before=False)] = True
+    """False: neither guard nor security groups; the port may send from any address. So it is with ports from before
+    there were security groups: in none, they could reach nothing any more."""
     security_groups: Annotated[tuple[str, ...], Column(refs="Security_Group")] = ()
     allowed_address_pairs: tuple[AddressPair, ...] = ()
     vnic_type: Annotated[str, Column(api="binding:vnic_type")] = "normal"

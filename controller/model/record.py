@@ -21,6 +21,8 @@ class Column(msgspec.Struct, frozen=True):
     """May be changed afterwards."""
     refs: str = ""
     """The table that this id (or each of these ids) refers to, strongly: what is referred to can't be deleted."""
+    before: Any = None
+    """What rows get that were written before there was this column, where that is not the field's default."""
     fact: bool = False
     """Written by the control process as the network answers. Not part of the intent: control does not watch it."""
 

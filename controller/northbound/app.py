@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -15,10 +16,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.model import Network, Port, Subnet
+from controller.model import AddressGroup, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
 from controller.northbound import extensions, openapi
+from controller.northbound.address_groups import AddressGroupRest, AddressGroups
 from controller.northbound.agents import Agents
-from controller.northbound.collection import encoder
+from controller.northbound.collection import Collection, encoder
+from controller.northbound.default_group import DefaultGroupRest
 from controller.northbound.faults import Fault, HTTPInternalServerError, HTTPNotFound
 from controller.northbound.index import Index
 from controller.northbound.measures import CONTENT_TYPE, Measures
@@ -26,6 +29,8 @@ from controller.northbound.networks import Networks
 from controller.northbound.operator import Operator
 from controller.northbound.ports import Ports
 from controller.northbound.rest import Methods, Rest, json
+from controller.northbound.security_group_rules import SecurityGroupRules
+from controller.northbound.security_groups import SecurityGroups
 from controller.northbound.subnets import Subnets
 from controller.northbound.writer import Writer
 from controller.store import Change, Store
@@ -45,18 +50,26 @@ def create_app(
     index = Index(store)
     writer = Writer(store, index, now, limit)
     networks, subnets, ports = Networks(index), Subnets(index), Ports(index)
+    rules, addresses = SecurityGroupRules(index), AddressGroups(index)
+    groups = SecurityGroups(index, rules)
+    collections: dict[type[Record], Collection[Any]] = {
+        Network: networks,
+        Subnet: subnets,
+        Port: ports,
+        SecurityGroup: groups,
+        SecurityGroupRule: rules,
+        AddressGroup: addresses,
+    }
     agents, operator, measures = Agents(store, writer, now), Operator(store), Measures(store)
 
     def forget(changes: list[Change]) -> None:
         for kind, id, old, new in changes:
-            if kind is Port and new is None:
-                ports.forget([id])
-            elif kind is Subnet:
+            if new is None and kind in collections:
+                collections[kind].forget([id])
+            if kind is Subnet:
                 networks.forget(row.network_id for row in (old, new) if isinstance(row, Subnet))
-                if new is None:
-                    subnets.forget([id])
-            elif kind is Network and new is None:
-                networks.forget([id])
+            elif kind is SecurityGroupRule:
+                groups.forget(row.security_group_id for row in (old, new) if isinstance(row, SecurityGroupRule))
 
     store.subscribe(forget)
 
@@ -75,11 +88,14 @@ def create_app(
         yield
         await operator.close()
 
-    described = encoder.encode(openapi.document((networks, subnets, ports), agents.attributes))
+    described = encoder.encode(openapi.document(collections.values(), agents.attributes))
     routes: list[BaseRoute] = [
         *Rest(ports, writer).routes(),
         *Rest(networks, writer).routes(),
         *Rest(subnets, writer).routes(),
+        *DefaultGroupRest(groups, writer).routes(),
+        *DefaultGroupRest(rules, writer).routes(),
+        *AddressGroupRest(addresses, writer).routes(),
         *agents.routes(),
         *extensions.ROUTES,
         *operator.routes(),

@@ -4,7 +4,7 @@ A record's columns give the names, which of them may be given (POST) and changed
 the check of the value and what may be filtered and sorted by. Attributes that are no column have a rule with `get`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,8 @@ from msgspec import UNSET, UnsetType
 from controller.model import Record, columns
 from controller.northbound import values
 from controller.northbound.values import Check
+
+Find = Callable[[str], Iterable[str]]
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -24,6 +26,8 @@ class Rule(msgspec.Struct, frozen=True):
     sort: bool = True
     matches: Check | None = None
     """What the text of a filter is turned to before it is compared; text without it."""
+    find: Find | None = None
+    """Ids of the records that a filter's text fits, where an index knows them: then no record is looked at."""
     visible: bool = True
     sparse: bool = False
     """Shown only where it has something to say."""
@@ -51,6 +55,7 @@ class Attribute(msgspec.Struct, frozen=True):
     filter: bool
     sort: bool
     matches: Check
+    find: Find | None
 
 
 def _as_text(value: Any) -> str:
@@ -81,13 +86,18 @@ TAG_FILTERS = ("tags", "tags-any", "not-tags", "not-tags-any")
 """Filters by tag; each takes a comma-separated list."""
 
 
-def attributes(kind: type[Record], rules: Mapping[str, Rule]) -> dict[str, Attribute]:
-    """API name -> attribute, columns first. ``tenant_id`` follows ``project_id`` as its other name."""
+def attributes(kind: type[Record], rules: Mapping[str, Rule], without: Collection[str] = ()) -> dict[str, Attribute]:
+    """API name -> attribute, columns first. ``tenant_id`` follows ``project_id`` as its other name.
+
+    The API knows nothing of the columns `without`.
+    """
     rules = {**STANDARD, **rules}
     defaults = {field.name: field for field in msgspec.structs.fields(kind)}
     answer: dict[str, Attribute] = {}
     for field, (hint, column) in columns(kind).items():
         name = column.api or field
+        if name in without:
+            continue
         rule = rules.pop(name, None)
         if rule is None:
             raise TypeError(f"{kind.__name__}.{field} has no rule for the API")
@@ -107,10 +117,11 @@ def attributes(kind: type[Record], rules: Mapping[str, Rule]) -> dict[str, Attri
             filter=rule.filter,
             sort=rule.sort,
             matches=rule.matches or _as_text,
+            find=rule.find,
         )
         if name == "project_id":
             answer["tenant_id"] = msgspec.structs.replace(answer[name], name="tenant_id")
-    return answer | computed(rules)
+    return answer | computed({name: rule for name, rule in rules.items() if name not in without})
 
 
 def computed(rules: Mapping[str, Rule]) -> dict[str, Attribute]:
@@ -130,6 +141,7 @@ def computed(rules: Mapping[str, Rule]) -> dict[str, Attribute]:
             filter=rule.filter,
             sort=rule.sort,
             matches=rule.matches or _as_text,
+            find=rule.find,
         )
         for name, rule in rules.items()
     }

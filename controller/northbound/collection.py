@@ -1,4 +1,4 @@
-"""What networks, subnets and ports have in common: a kind of record, its attributes, and three plans."""
+"""What the collections of the API have in common: a kind of record, its attributes, and three plans."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -27,6 +27,11 @@ class Collection(ABC, Generic[R]):
         self.rows = rows
         self.attributes = attributes
         self._encoded: dict[str, tuple[R, bytes]] = {}
+
+    @property
+    def path(self) -> str:
+        """Its name in a URL."""
+        return self.plural.replace("_", "-")
 
     @abstractmethod
     def create(self, draft: Draft, given: dict[str, Any]) -> R: ...

@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from controller.model import FixedIP, Network, Port, Record, Subnet
+from controller.model import FixedIP, Network, Port, Record, SecurityGroupRule, Subnet
 from controller.model.network import VNI_MAX
 from controller.model.resource import Resource
+from controller.model.security_group import NUMBER_MAX
 from controller.northbound.faults import (
     IpAddressAlreadyAllocated,
     IpAddressGenerationFailure,
@@ -19,7 +20,7 @@ from controller.northbound.faults import (
     NetworkNotFound,
     TunnelIdInUse,
 )
-from controller.northbound.index import IP, MAC, VNI, Index
+from controller.northbound.index import IP, MAC, NUMBER, VNI, Index, RuleKey
 from controller.store import Delete, Insert, Step, Update
 
 R = TypeVar("R", bound=Resource)
@@ -34,6 +35,8 @@ class Draft:
         self.index = index
         self.now = now
         self.attempt = attempt
+        self.rules: dict[RuleKey, SecurityGroupRule] = {}
+        """The rules that were asked for, by what they say."""
         self._inserted: dict[str, Record] = {}
         self._changed: dict[str, tuple[Record, Record]] = {}
         self._deleted: dict[str, Record] = {}
@@ -58,6 +61,9 @@ class Draft:
     def insert(self, record: R) -> R:
         self._inserted[record.id] = record
         return record
+
+    def inserts(self, id: str) -> bool:
+        return id in self._inserted
 
     def change(self, record: R, **fields: Any) -> R:
         """The record with these fields and the next revision. Several changes of one record become one step."""
@@ -101,6 +107,15 @@ class Draft:
             raise TunnelIdInUse(vni=wanted)
         self._choose((VNI, wanted))
         return wanted
+
+    def group_number(self, *, addresses: bool = False) -> int:
+        """Of a new security group, or of a group of addresses, which have the top bit set."""
+        top = NUMBER_MAX // 2 + 1 if addresses else 0
+        number = top + random.randint(1, NUMBER_MAX // 2)
+        while number in self.index.numbers or (NUMBER, number) in self.index.taken:
+            number = top + random.randint(1, NUMBER_MAX // 2)
+        self._choose((NUMBER, number))
+        return number
 
     def mac(self, network_id: str, wanted: str | None) -> str:
         if wanted is None:

@@ -10,7 +10,18 @@ from controller.northbound.rest import Methods, json
 
 # Alias: name, description, date of its definition. Names and dates: neutron-lib's API definitions.
 EXTENSIONS: dict[str, tuple[str, str, str]] = {
+    "aap-reject-multicast": (
+        "Allowed address pairs reject multicast extension",
+        "Reject multicast addresses in Allowed Address Pairs",
+        "2026-04-01T00:00:00-00:00",
+    ),
+    "address-group": ("Address group", "Support address group", "2020-07-15T10:00:00-00:00"),
     "agent": ("agent", "The agent management extension.", "2013-02-03T10:00:00-00:00"),
+    "allowed-address-pairs": (
+        "Allowed Address Pairs",
+        "Provides allowed address pairs",
+        "2013-07-23T10:00:00-00:00",
+    ),
     "binding": (
         "Port Binding",
         "Expose port bindings of a virtual port to external application",
@@ -57,6 +68,12 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "Network port MAC address regenerate",
         "2018-05-03T10:00:00-00:00",
     ),
+    "port-security": ("Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
+    "port-security-groups-filtering": (
+        "Port filtering on security groups",
+        "Provides security groups filtering when listing ports",
+        "2018-01-09T09:00:00-00:00",
+    ),
     "project-id": (
         "project_id field enabled",
         "Extension that indicates that project_id field is enabled.",
@@ -71,6 +88,28 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "If-Match constraints based on revision_number",
         "Extension indicating that If-Match based on revision_number is supported.",
         "2016-12-11T00:00:00-00:00",
+    ),
+    "security-group": ("security-group", "The security groups extension.", "2012-10-05T10:00:00-00:00"),
+    "security-groups-name-restrictions": (
+        "Security group name restrictions",
+        "Enforce printable characters and no leading/trailing whitespace in security group names, consistent with "
+        "other Neutron resources",
+        "2026-07-29T10:00:00-00:00",
+    ),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "Add new field with normalized remote_ip_prefix cidr in SG rule",
+        "2020-07-28T10:00:00-00:00",
+    ),
+    "security-groups-remote-address-group": (
+        "Remote address group id field for security group rules",
+        "Add new field of remote address group id in SG rules",
+        "2020-08-25T10:00:00-00:00",
+    ),
+    "security-groups-rules-belongs-to-default-sg": (
+        "Security group rule belongs to the project's default security group",
+        "Flag to determine if the security group rule belongs to the project's default security group",
+        "2023-05-23T10:00:00-00:00",
     ),
     "sort-key-validation": (
         "Sort keys validation",
@@ -97,6 +136,11 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "Resource timestamps",
         "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
         "2016-09-12T10:00:00-00:00",
+    ),
+    "stateful-security-group": (
+        "Stateful security group",
+        "Indicates if the security group is stateful or not",
+        "2019-11-26T09:00:00-00:00",
     ),
     "tag-creation": (
         "Tag creation extension",
@@ -137,9 +181,9 @@ async def version(request: Request) -> Response:
         {
             "name": name,
             "collection": f"{name}s",
-            "links": [{"rel": "self", "href": f"{request.base_url}v2.0/{name}s"}],
+            "links": [{"rel": "self", "href": f"{request.base_url}v2.0/{name.replace('_', '-')}s"}],
         }
-        for name in ("network", "subnet", "port")
+        for name in ("network", "subnet", "port", "security_group", "security_group_rule", "address_group")
     ]
     return json(encoder.encode({"resources": resources}))
 

@@ -6,29 +6,43 @@ import random
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 
-from controller.model import Network, Pool, Port, Record, Subnet
+from controller.model import AddressGroup, Network, Pool, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
+from controller.model.protocol import protocol_number
 from controller.store import Change, Store
 
-IP, MAC, VNI = "ip", "mac", "vni"
+IP, MAC, VNI, NUMBER = "ip", "mac", "vni", "number"
 """First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""
+RuleKey = tuple[object, ...]
+"""What a rule says: see `rule_key`."""
 
 
 class Index:
-    """Who holds which address, MAC address and VNI, and what is on a network.
+    """Who holds which address, MAC address, VNI and group number, what is on a network, and what is in a group.
 
     `taken` holds what requests of this process have chosen and not yet stored, so that two of them never choose the
-    same: (IP, subnet id, number), (MAC, network id, mac) and (VNI, number).
+    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number) and (NUMBER, number).
     """
 
     def __init__(self, store: Store) -> None:
         self.networks = store.rows(Network)
         self.subnets = store.rows(Subnet)
         self.ports = store.rows(Port)
+        self.security_groups = store.rows(SecurityGroup)
+        self.security_group_rules = store.rows(SecurityGroupRule)
+        self.address_groups = store.rows(AddressGroup)
         self.ports_of: dict[str, set[str]] = {}
         self.macs: dict[tuple[str, str], str] = {}
         self.vnis: dict[int, str] = {}
         self.held: dict[str, dict[int, str]] = {}
         """Subnet id -> address as a number -> port id."""
+        self.numbers: dict[int, str] = {}
+        """Number -> security group or address group."""
+        self.members: dict[str, set[str]] = {}
+        """Security group id -> ports."""
+        self.rules_of: dict[str, set[str]] = {}
+        self.rules_naming: dict[str, set[str]] = {}
+        """Id of a remote group, of either kind -> rules."""
+        self.rule_ids: dict[RuleKey, str] = {}
         self.taken: set[Hashable] = set()
         self.generation = 0
         """Goes up with each transaction seen."""
@@ -36,8 +50,8 @@ class Index:
         self._ordered: dict[str, tuple[Subnet, ...]] = {}
         self._cursor: dict[str, int] = {}
         self._waiting: list[asyncio.Future[None]] = []
-        for rows in (self.networks, self.subnets, self.ports):
-            for row in rows.values():
+        for kind in (Network, Subnet, Port, SecurityGroup, AddressGroup, SecurityGroupRule):
+            for row in store.rows(kind).values():
                 self._add(row)
         store.subscribe(self._changed)
 
@@ -101,6 +115,15 @@ class Index:
             self.macs[row.network_id, row.mac_address] = row.id
             for fixed in row.fixed_ips:
                 self.held.setdefault(fixed.subnet_id, {})[number(fixed.ip_address)] = row.id
+            for group_id in row.security_groups:
+                self.members.setdefault(group_id, set()).add(row.id)
+        elif isinstance(row, SecurityGroupRule):
+            self.rules_of.setdefault(row.security_group_id, set()).add(row.id)
+            self.rule_ids[rule_key(row)] = row.id
+            for remote in _remotes(row):
+                self.rules_naming.setdefault(remote, set()).add(row.id)
+        elif isinstance(row, SecurityGroup | AddressGroup):
+            self.numbers[row.number] = row.id
         elif isinstance(row, Subnet):
             self._subnets_of.setdefault(row.network_id, {})[row.id] = row
             self._ordered.pop(row.network_id, None)
@@ -113,6 +136,15 @@ class Index:
             self.macs.pop((row.network_id, row.mac_address), None)
             for fixed in row.fixed_ips:
                 self.held.get(fixed.subnet_id, {}).pop(number(fixed.ip_address), None)
+            for group_id in row.security_groups:
+                _discard(self.members, group_id, row.id)
+        elif isinstance(row, SecurityGroupRule):
+            _discard(self.rules_of, row.security_group_id, row.id)
+            self.rule_ids.pop(rule_key(row), None)
+            for remote in _remotes(row):
+                _discard(self.rules_naming, remote, row.id)
+        elif isinstance(row, SecurityGroup | AddressGroup):
+            self.numbers.pop(row.number, None)
         elif isinstance(row, Subnet):
             self._subnets_of.get(row.network_id, {}).pop(row.id, None)
             self._ordered.pop(row.network_id, None)
@@ -124,6 +156,33 @@ class Index:
             if row.id not in self.networks:
                 for index in (self.ports_of, self._subnets_of, self._ordered):
                     index.pop(row.id, None)
+
+
+def rule_key(rule: SecurityGroupRule) -> RuleKey:
+    """What the rule says: two rules of one group with the same key are the same rule."""
+    everywhere = rule.remote_ip_prefix in ("0.0.0.0/0", "::/0")
+    return (
+        rule.security_group_id,
+        rule.direction,
+        rule.ethertype,
+        protocol_number(rule.protocol),
+        rule.port_range_min,
+        rule.port_range_max,
+        None if everywhere else rule.remote_ip_prefix,
+        rule.remote_group_id,
+        rule.remote_address_group_id,
+    )
+
+
+def _remotes(rule: SecurityGroupRule) -> list[str]:
+    return [id for id in (rule.remote_group_id, rule.remote_address_group_id) if id is not None]
+
+
+def _discard(sets: dict[str, set[str]], key: str, id: str) -> None:
+    found = sets.get(key, set())
+    found.discard(id)
+    if not found:
+        sets.pop(key, None)
 
 
 def number(address: str) -> int:

@@ -141,8 +141,10 @@ def _filters(
     tests: list[Test] = []
     ids: frozenset[str] | None = None
     for name, wanted in filters.items():
-        if name == "id":
-            ids = frozenset(wanted)
+        find = attributes[name].find if name in attributes else None
+        if name == "id" or find is not None:
+            found = frozenset(id for value in wanted for id in (find(value) if find else (value,)))
+            ids = found if ids is None else ids & found
         elif name in TAG_FILTERS and tagged:
             tests.append(_tag_test(name, wanted))
         elif name == "changed_since" and tagged:

@@ -82,6 +82,7 @@ def network_attributes(index: Index) -> dict[str, Attribute]:
         "admin_state_up": Rule(values.boolean, matches=values.boolean),
         "shared": Rule(values.boolean, sort=False, matches=values.boolean),
         "router:external": Rule(values.boolean, sort=False, matches=values.boolean),
+        "port_security_enabled": Rule(values.boolean, filter=False, sort=False),
         "mtu": Rule(values.non_negative, matches=values.integer),
         VNI: Rule(values.integer, required=False, sort=False, matches=values.integer),
         NETWORK_TYPE: Rule(

@@ -31,38 +31,45 @@ def document(collections: Iterable[Collection[Any]], agents: Mapping[str, Attrib
     paths: Json = {}
     for collection in collections:
         name, plural, attributes = collection.name, collection.plural, collection.attributes
-        title = name.capitalize()
+        title = name.title().replace("_", "")
         shown = [each for each in attributes.values() if each.visible]
         given = [each for each in attributes.values() if each.post]
         _add(schemas, title, shown, [each.name for each in shown if not each.sparse])
         _add(schemas, f"{title}Create", given, [each.name for each in given if each.required])
         _add(schemas, f"{title}Update", [each for each in attributes.values() if each.put], [])
+        path, label, labels = f"/v2.0/{collection.path}", name.replace("_", " "), plural.replace("_", " ")
         one, many = {name: _ref(title)}, {plural: {"type": "array", "items": _ref(title)}}
         creates = {"anyOf": [_object({name: _ref(f"{title}Create")}), _object({plural: _array(f"{title}Create")})]}
-        paths[f"/v2.0/{plural}"] = {
-            "get": _operation(f"List {plural}", 200, _object(many), _list_parameters(attributes)),
-            "post": _operation(f"Create a {name}, or several", 201, {"anyOf": [_object(one), _object(many)]})
+        paths[path] = {
+            "get": _operation(f"List {labels}", 200, _object(many), _list_parameters(attributes)),
+            "post": _operation(f"Create a {label}, or several", 201, {"anyOf": [_object(one), _object(many)]})
             | _body(creates),
         }
-        paths[f"/v2.0/{plural}/{{id}}"] = {
+        paths[f"{path}/{{id}}"] = {
             "parameters": [_path("id")],
-            "get": _operation(f"Show a {name}", 200, _object(one)),
-            "put": _operation(f"Change a {name}", 200, _object(one)) | _body(_object({name: _ref(f"{title}Update")})),
-            "delete": _operation(f"Delete a {name}", 204, None),
+            "get": _operation(f"Show a {label}", 200, _object(one)),
+            "put": _operation(f"Change a {label}", 200, _object(one)) | _body(_object({name: _ref(f"{title}Update")})),
+            "delete": _operation(f"Delete a {label}", 204, None),
         }
         tags = _object({"tags": {"type": "array", "items": {"type": "string"}}})
-        paths[f"/v2.0/{plural}/{{id}}/tags"] = {
+        paths[f"{path}/{{id}}/tags"] = {
             "parameters": [_path("id")],
-            "get": _operation(f"List the tags of a {name}", 200, tags),
+            "get": _operation(f"List the tags of a {label}", 200, tags),
             "post": _operation("Add tags", 200, tags) | _body(tags),
             "put": _operation("Replace all tags", 200, tags) | _body(tags),
             "delete": _operation("Remove all tags", 204, None),
         }
-        paths[f"/v2.0/{plural}/{{id}}/tags/{{tag}}"] = {
+        paths[f"{path}/{{id}}/tags/{{tag}}"] = {
             "parameters": [_path("id"), _path("tag")],
             "get": _operation("Ask for a tag", 204, None),
             "put": _operation("Add a tag", 201, {"type": "null"}),
             "delete": _operation("Remove a tag", 204, None),
+        }
+    addresses = _object({"addresses": {"type": "array", "items": {"type": "string"}}})
+    for action, summary in (("add_addresses", "Add addresses"), ("remove_addresses", "Remove addresses")):
+        paths[f"/v2.0/address-groups/{{id}}/{action}"] = {
+            "parameters": [_path("id")],
+            "put": _operation(summary, 200, _object({"address_group": _ref("AddressGroup")})) | _body(addresses),
         }
     _add(schemas, "Agent", agents.values(), list(agents))
     paths["/v2.0/agents"] = {

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypedDict
 
 import msgspec
 
-from controller.model import DhcpOption, FixedIP, Port, Subnet
-from controller.northbound import addressing, values
+from controller.model import AddressPair, DhcpOption, FixedIP, Port, Subnet
+from controller.northbound import addressing, port_security, values
 from controller.northbound.attributes import Attribute, Rule, attributes
 from controller.northbound.collection import Collection
 from controller.northbound.draft import Draft, new_id
@@ -41,27 +41,26 @@ class Ports(Collection[Port]):
     missing = PortNotFound
 
     def __init__(self, index: Index) -> None:
-        super().__init__(index.ports, port_attributes())
+        super().__init__(index.ports, port_attributes(index))
 
     def create(self, draft: Draft, given: dict[str, Any]) -> Port:
         network = draft.network(given["network_id"])
-        mac = draft.mac(network.id, given.pop("mac_address", None))
+        given["mac_address"] = draft.mac(network.id, given.get("mac_address"))
         wanted = given.pop("fixed_ips", None)
         options = _with_options((), given.pop("extra_dhcp_opts", []))
         port = Port(
             id=new_id(),
-            mac_address=mac,
             extra_dhcp_opts=options,
             created_at=draft.now,
             updated_at=draft.now,
-            **self.fields(given),
+            **self.fields(given) | port_security.secure(draft, network, given),
         )
         addresses = _default_addresses(draft, port) if wanted is None else _wanted_addresses(draft, port, wanted)
         addresses += _automatic_addresses(draft, port, addresses)
         return draft.insert(msgspec.structs.replace(port, fixed_ips=addressing.ordered(addresses)))
 
     def update(self, draft: Draft, old: Port, given: dict[str, Any]) -> Port:
-        fields = self.fields(given)
+        fields = self.fields(given) | port_security.resecure(draft, old, given)
         if "mac_address" in fields and fields["mac_address"] != old.mac_address:
             fields["mac_address"] = _new_mac(draft, old, fields)
         if fields.get("vnic_type", old.vnic_type) != old.vnic_type and old.host_id:
@@ -80,18 +79,21 @@ class Ports(Collection[Port]):
         draft.delete(old)
 
 
-def port_attributes() -> dict[str, Attribute]:
+def port_attributes(index: Index) -> dict[str, Attribute]:
     def addresses(port: Port) -> list[FixedIPShown]:
         return [{"subnet_id": each.subnet_id, "ip_address": each.ip_address} for each in port.fixed_ips]
 
     rules = {
-        "network_id": Rule(values.identifier),
+        "network_id": Rule(values.identifier, find=lambda id: index.ports_of.get(id, ())),
         "mac_address": Rule(values.mac_address_or_none, required=False, matches=_as_mac),
         "fixed_ips": Rule(values.fixed_ips, get=addresses, sort=False, type=list[FixedIPShown]),
         "admin_state_up": Rule(values.boolean, matches=values.boolean),
         "device_id": Rule(values.short_text),
         "device_owner": Rule(values.short_text),
         "extra_dhcp_opts": Rule(values.dhcp_options, filter=False, sort=False),
+        port_security.ENABLED: Rule(values.boolean, required=False, filter=False, sort=False),
+        port_security.GROUPS: Rule(port_security.group_ids, sort=False, find=lambda id: index.members.get(id, ())),
+        port_security.PAIRS: Rule(port_security.address_pairs, filter=False, sort=False, type=list[AddressPair]),
         "tags": Rule(values.unique_texts, sort=False, post=True),
         "binding:vnic_type": Rule(values.one_of(values.VNIC_TYPES), filter=False, sort=False),
         "binding:profile": Rule(
@@ -117,7 +119,7 @@ def _vif_type(port: Port) -> str:
 def _vif_details(port: Port) -> dict[str, Any]:
     if not port.host_id:
         return {}
-    return {"port_filter": False, "connectivity": "l2", "bridge_name": "br-int", "ovs_hybrid_plug": False}
+    return {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int", "ovs_hybrid_plug": False}
 
 
 def _as_mac(value: Any) -> str:

@@ -49,7 +49,7 @@ class Rest(Generic[R]):
         self.writer = writer
 
     def routes(self) -> list[BaseRoute]:
-        base = f"/v2.0/{self.collection.plural}"
+        base = f"/v2.0/{self.collection.path}"
         return [
             Route(base, Methods(GET=self.many, POST=self.create)),
             Route(base + "/{id}", Methods(GET=self.show, PUT=self.update, DELETE=self.delete)),

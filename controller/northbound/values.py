@@ -182,6 +182,16 @@ def cidr(value: Any) -> str:
         raise InvalidInput(f"{value} is not in a CIDR format") from None
 
 
+def prefix(value: Any) -> str:
+    """A prefix with its length, in its canonical form; host bits are cleared."""
+    try:
+        if not isinstance(value, str) or "%" in value or not re.fullmatch(r"\S+/[0-9]{1,3}", value, re.ASCII):
+            raise ValueError
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise Reason(f"'{value}' is not a valid IP subnet") from None
+
+
 def _keys(value: Any, expected: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Reason(f"Invalid input. '{value}' must be a dictionary with keys: {list(expected)}")
@@ -268,15 +278,22 @@ def fixed_ips(value: Any) -> list[tuple[str | None, str | None]]:
     return found
 
 
+def different(value: Any) -> list[Any]:
+    """A list in which nothing stands twice."""
+    if not isinstance(value, list):
+        raise Reason(f"'{value}' is not a list")
+    twice = [each for each, count in Counter(map(repr, value)).items() if count > 1]
+    if twice:
+        named = dict.fromkeys(str(each) for each in value if repr(each) in twice)
+        raise Reason(f"Duplicate items in the list: '{', '.join(named)}'")
+    return value
+
+
 def unique_texts(value: Any) -> tuple[str, ...]:
     """Tags: a list of different strings."""
     if not isinstance(value, list):
         raise Reason(f"'{value}' is not a list")
-    found = Counter(short_text(each) for each in value)
-    if len(found) < len(value):
-        twice = (each for each, count in found.items() if count > 1)
-        raise Reason(f"Duplicate items in the list: '{', '.join(twice)}'")
-    return tuple(found)
+    return tuple(different([short_text(each) for each in value]))
 
 
 BLANK_DHCP_OPTIONS = ("router", "classless-static-route")

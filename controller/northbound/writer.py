@@ -1,5 +1,6 @@
 """How a change reaches the store: planned from what is known, and planned anew when somebody else was quicker."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -16,6 +17,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 ATTEMPTS = 10
+REFUSALS = (Duplicate, InUse, Missing, Moved)
 PATIENCE = 0.5
 """Seconds to wait for the change that was in the way to be seen here."""
 
@@ -26,6 +28,7 @@ class Writer:
         self.index = index
         self._now = now
         self._limit = limit
+        self._again = asyncio.Lock()
 
     def now(self) -> str:
         """RFC 3339, UTC, seconds."""
@@ -36,25 +39,38 @@ class Writer:
 
         `plan` raises the fault when it can't be done. It is called again when the database refuses (a unique index,
         a reference, a revision that has moved): then another request or another process was quicker, and with
-        what it did in view the plan either finds another way or knows what to say.
+        what it did in view the plan either finds another way or knows what to say. One request at a time tries again,
+        so that many changes of one record get in each other's way once, and not at each attempt.
         """
-        refusal: Exception | None = None
-        for attempt in range(ATTEMPTS):
-            with Draft(self.index, now=self.now(), attempt=attempt) as draft:
-                answer = plan(draft)
-                steps = draft.steps()
-                if not steps:
-                    return answer
-                seen = self.index.generation
+        try:
+            return await self._attempt(plan, 0)
+        except REFUSALS as error:
+            refusal: Exception = error
+        async with self._again:
+            for attempt in range(1, ATTEMPTS):
                 try:
-                    await self.store.commit(*steps, timeout=self._limit)
-                except (Duplicate, InUse, Missing, Moved) as error:
+                    return await self._attempt(plan, attempt)
+                except REFUSALS as error:
                     refusal = error
-                except Unavailable as error:
-                    raise ServiceUnavailable(f"the database can't be reached ({error}); try again") from error
-                else:
-                    return answer
-            log.debug("write refused, planning anew", attempt=attempt, refusal=repr(refusal))
-            await self.index.moved(seen, PATIENCE)
         log.warning("write given up", attempts=ATTEMPTS, refusal=repr(refusal))
         raise Conflict("The request kept meeting changes made by others at the same time; try again.") from refusal
+
+    async def _attempt(self, plan: Callable[[Draft], T], attempt: int) -> T:
+        """Raises one of `REFUSALS` when what was in the way is seen here."""
+        with Draft(self.index, now=self.now(), attempt=attempt) as draft:
+            answer = plan(draft)
+            steps = draft.steps()
+            if not steps:
+                return answer
+            seen = self.index.generation
+            try:
+                await self.store.commit(*steps, timeout=self._limit)
+            except REFUSALS as error:
+                refusal = error
+            except Unavailable as error:
+                raise ServiceUnavailable(f"the database can't be reached ({error}); try again") from error
+            else:
+                return answer
+        log.debug("write refused, planning anew", attempt=attempt, refusal=repr(refusal))
+        await self.index.moved(seen, PATIENCE)
+        raise refusal

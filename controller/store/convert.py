@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from controller.model.record import Record
+from controller.model.record import Record, columns
 from controller.store.row import RowType
 from controller.store.schema import DATABASE
 
@@ -74,17 +74,19 @@ def read_schema(file: Path) -> dict[str, Any]:
 
 
 def _fill(before: dict[str, Any], records: Sequence[type[Record]]) -> list[dict[str, Any]]:
-    """Operations that give every row the default of its new fields, where OVSDB's own default is another."""
+    """Operations that give every row the value of its new fields, where OVSDB's own default is another."""
     operations = []
     for kind in records:
         old = before["tables"].get(kind.table)
         if old is None:
             continue
         type_ = RowType(kind)
-        row = {}
+        row, annotated = {}, columns(kind)
         for field in msgspec.structs.fields(kind):
             if field.name in type_.shapes and field.name not in old["columns"]:
                 default = field.default_factory() if callable(field.default_factory) else field.default
+                earlier = annotated[field.name][1].before
+                default = default if earlier is None else earlier
                 if default is not msgspec.NODEFAULT and default != type_.shapes[field.name].empty:
                     row[field.name] = type_.column(field.name, default)
         if row:

@@ -18,6 +18,11 @@ from controller.store import Step, Store
 ROOT = Path(__file__).parents[2]
 
 
+def path(name: str) -> str:
+    """Of the collection of what is called so."""
+    return name.replace("_", "-") + "s"
+
+
 class Api:
     """One api process. Requests answer the JSON under the resource's name, after a check of the status code."""
 
@@ -60,19 +65,19 @@ class Api:
         return answer.json() if answer.content else None
 
     def create(self, name: str, /, **attributes: Any) -> dict[str, Any]:
-        return self.ask("POST", f"/v2.0/{name}s", {name: attributes}, 201)[name]
+        return self.ask("POST", f"/v2.0/{path(name)}", {name: attributes}, 201)[name]
 
     def show(self, name: str, id: str) -> dict[str, Any]:
-        return self.ask("GET", f"/v2.0/{name}s/{id}")[name]
+        return self.ask("GET", f"/v2.0/{path(name)}/{id}")[name]
 
     def update(self, name: str, id: str, /, **attributes: Any) -> dict[str, Any]:
-        return self.ask("PUT", f"/v2.0/{name}s/{id}", {name: attributes})[name]
+        return self.ask("PUT", f"/v2.0/{path(name)}/{id}", {name: attributes})[name]
 
     def delete(self, name: str, id: str) -> None:
-        self.ask("DELETE", f"/v2.0/{name}s/{id}", status=204)
+        self.ask("DELETE", f"/v2.0/{path(name)}/{id}", status=204)
 
     def list(self, name: str, *params: tuple[str, Any]) -> list[dict[str, Any]]:
-        return self.ask("GET", f"/v2.0/{name}s", params=list(params))[f"{name}s"]
+        return self.ask("GET", f"/v2.0/{path(name)}", params=list(params))[f"{name}s"]
 
     def fault(self, answer: httpx.Response) -> tuple[int, str, str]:
         """Status, type and message."""

@@ -7,6 +7,7 @@ from controller.model import Control, Host
 from controller.store import Delete, Insert, Patch
 
 from .conftest import Api
+from .test_definitions import OURS
 
 
 def addresses(port: dict[str, Any]) -> list[str]:
@@ -29,7 +30,7 @@ def test_versions(api: Api) -> None:
     ]
     for path in ("/v2.0", "/v2.0/"):
         resources = api.ask("GET", path)["resources"]
-        assert {each["collection"] for each in resources} == {"networks", "subnets", "ports"}
+        assert {each["collection"] for each in resources} == set(OURS)
 
 
 def test_request_id_and_content_type(api: Api) -> None:
@@ -364,7 +365,7 @@ def test_agents(api: Api) -> None:
         seen_at="2026-01-31T12:00:01Z",
     )
     api.write(Insert(host))
-    (shown,) = api.list("agent", ("host", "host-a"))
+    (shown,) = api.list("agent", ("host", "a.example"))
     assert shown["alive"] is True and shown["agent_type"] == "Open vSwitch agent" and shown["binary"] == "tunbridge"
     assert shown["configurations"]["tunnel_ip"] == "192.0.2.1"
     assert shown["configurations"]["bridge_mappings"] == {"external": "br-ex"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Control, Network
+from controller.model import Control, Network, Port
 from controller.store import EmbeddedServer, Insert, Store, StoreTooNew, StoreTooOld, Update
 from controller.store.convert import create, read_schema
 from controller.store.embedded import DataInUse
@@ -203,6 +203,7 @@ def older() -> dict[str, Any]:
     """A schema with one column and one table fewer than today's, and one of each that are no more."""
     old = copy.deepcopy(schema(version="0.9.0"))
     del old["tables"]["Network"]["columns"]["mtu"]
+    del old["tables"]["Port"]["columns"]["port_security_enabled"]
     del old["tables"]["Control"]
     old["tables"]["Network"]["columns"]["former"] = {"type": "string"}
     old["tables"]["Former"] = {"columns": {"x": {"type": "integer"}}, "isRoot": True}
@@ -217,6 +218,8 @@ async def test_an_older_database_is_converted_in_place(folder: Path) -> None:
         {"op": "insert", "table": "Network", "uuid": id, "row": {"vni": vni, "name": f"n{vni}", "former": "x"}}
         for vni, id in enumerate(ids, 1)
     ]
+    row = {"network_id": ["uuid", ids[0]], "mac_address": "fa:16:3e:00:00:01", "name": "p"}
+    rows.append({"op": "insert", "table": "Port", "row": row})
     await run("ovsdb-tool", "transact", str(server.file), json.dumps(["Tunbridge", *rows]))
     await server.start()
     store = Store([server.remote])
@@ -224,6 +227,9 @@ async def test_an_older_database_is_converted_in_place(folder: Path) -> None:
     assert {row.id: (row.vni, row.name, row.mtu) for row in store.rows(Network).values()} == {
         id: (vni, f"n{vni}", 1450) for vni, id in enumerate(ids, 1)
     }, "a new column has its field's default, not OVSDB's"
+    (port_row,) = store.rows(Port).values()
+    assert not port_row.port_security_enabled, "or what is said for rows from before"
+    assert Port(id=port_row.id, network_id=ids[0], mac_address="").port_security_enabled
     await store.commit(Insert(Control(id=new_id(), endpoint="http://127.0.0.1:1/")))
     await store.close()
     await server.stop()

@@ -8,7 +8,7 @@ import pytest
 from controller.model import Column, Record
 from controller.store.schema import VERSION, Shape, schema, version_number
 
-DIGESTS = {"1.0.0": "ddef6adbea591734"}
+DIGESTS = {"1.0.0": "ddef6adbea591734", "1.1.0": "1854f468e6ea43cd"}
 """Of each version's schema; the last is the present one."""
 
 
