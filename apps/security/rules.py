@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import structlog
 
 from apps.contract import Wanted, on_remote, on_set
-from apps.security.protocols import ICMP, ICMPV6, WITH_PORTS, number_of
 from apps.security.sets import groups_of, set_id
 from controller.model import SecurityGroupRule
+from controller.model.protocol import PROTOCOLS, protocol_number
 from controller.model.security_group import INGRESS
 from controller.view.network import (
     ADDRESS_GROUP,
@@ -34,6 +34,10 @@ log = structlog.get_logger()
 
 ETHERTYPES = {"IPv4": 0x0800, "IPv6": 0x86DD}
 ALLOW = (Set(f.FLAGS, t.ALLOWED, t.ALLOWED),)
+ICMP, ICMPV6 = PROTOCOLS["icmp"], PROTOCOLS["icmpv6"]
+WITH_PORTS = [PROTOCOLS[name] for name in ("tcp", "udp", "sctp")]
+"""Protocols whose ports Open vSwitch can match."""
+ANY = (None, "any", "ip", "0")
 PORT, PROTOCOL, TYPE, CODE = 0xFFFF, 0xFF << 16, 0xFF << 24, 0xFF
 """Bits of SERVICE."""
 
@@ -127,11 +131,13 @@ def _direction(rule: SecurityGroupRule) -> int:
 
 def _services(rule: SecurityGroupRule) -> Iterator[tuple[int, int]]:
     """(value, mask) of SERVICE."""
-    protocol = number_of(rule.protocol, rule.ethertype)
+    protocol = None if rule.protocol in ANY else protocol_number(rule.protocol)
     low, high = rule.port_range_min, rule.port_range_max
     if protocol is None:
         yield 0, 0
         return
+    if protocol == ICMP and rule.ethertype == "IPv6":
+        protocol = ICMPV6
     value, mask = protocol << 16, PROTOCOL
     if protocol in (ICMP, ICMPV6):
         if low is not None:
