@@ -6,7 +6,22 @@ import msgspec
 
 from flows import actions as act
 from flows.actions import Action
-from flows.fields import ETH_TYPE, VLAN_PRESENT, VLAN_VID, Field
+from flows.fields import (
+    CT_ESTABLISHED,
+    CT_INVALID,
+    CT_IPV6_DST,
+    CT_IPV6_SRC,
+    CT_NW_DST,
+    CT_NW_SRC,
+    CT_RELATED,
+    CT_REPLY,
+    CT_STATE,
+    CT_TUPLE,
+    ETH_TYPE,
+    VLAN_PRESENT,
+    VLAN_VID,
+    Field,
+)
 from flows.match import Match
 from flows.table import Table
 
@@ -68,13 +83,15 @@ def check(flow: Flow) -> None:
             case act.Resubmit(to):
                 if to.bridge != table.bridge or to.name not in table.calls:
                     raise wrong(f"the table does not declare that it calls {to}")
-            case act.Ct(zone, to):
+            case act.Ct(zone, to, commit):
                 if not covers(table.matches + table.reads, zone, 0xFFFF):
                     raise wrong(f"the table does not declare that it reads {zone}")
                 if to is not None and (to.bridge != table.bridge or to.name not in table.goto):
                     raise wrong(f"the table does not declare that it goes to {to}")
                 if (eth := flow.match.get(ETH_TYPE)) is None or eth[0] not in (0x0800, 0x86DD):
                     raise wrong("conntrack needs a match on ip or ipv6")
+                if commit and (state := flow.match.get(CT_STATE)) is not None and state[0] & CT_INVALID:
+                    raise wrong("what is invalid can't be committed")
             case act.Goto(to):
                 if at != len(flow.actions) - 1:
                     raise wrong("goto comes last")
@@ -117,8 +134,18 @@ def _writes(flow: Flow, field: Field, mask: int, tagged: bool) -> None:
     _ready(flow, field, tagged)
 
 
+def tuple_is_known(match: Match, field: Field) -> bool:
+    """Do the packets of a match have this field of the connection's tuple for certain? (is_ct_valid in lib/flow.h)"""
+    state, family = match.get(CT_STATE), match.get(ETH_TYPE)
+    families = {CT_NW_SRC: (0x0800,), CT_NW_DST: (0x0800,), CT_IPV6_SRC: (0x86DD,), CT_IPV6_DST: (0x86DD,)}
+    known = state is not None and bool(state[0] & (CT_ESTABLISHED | CT_RELATED | CT_REPLY))
+    return known and family is not None and family[0] in families.get(field, (0x0800, 0x86DD))
+
+
 def _ready(flow: Flow, field: Field, tagged: bool) -> None:
     """A field is only there when the match says so: OFPBAC_MATCH_INCONSISTENT otherwise."""
+    if field in CT_TUPLE and not tuple_is_known(flow.match, field):
+        raise ValueError(f"{flow.table}: {field} needs a match on a connection that replies or is established")
     if field is VLAN_VID and not tagged:
         raise ValueError(f"{flow.table}: {field} without a VLAN tag for certain")
     for need in field.needs:

@@ -22,7 +22,9 @@ from flows.actions import (
     ToController,
 )
 from flows.fields import (
+    CT_INVALID,
     CT_STATE,
+    CT_TUPLE,
     ETH_TYPE,
     FIELDS,
     ICMPV6_CODE,
@@ -32,13 +34,14 @@ from flows.fields import (
     PORT_LIMIT,
     PORT_LOCAL,
     REG,
+    TAG,
     VLAN_PCP,
     VLAN_PRESENT,
     VLAN_VID,
     Field,
     Kind,
 )
-from flows.flow import TAGS_MAX, Flow, check
+from flows.flow import TAGS_MAX, Flow, check, tuple_is_known
 from flows.match import Match
 from flows.table import Table
 from flows.tables import TABLES
@@ -85,6 +88,12 @@ def there(field: Field, fixed: Fields, tagged: bool) -> bool:
 
 def _is_ip(fixed: Fields) -> bool:
     return fixed.get(ETH_TYPE) in (0x0800, 0x86DD)
+
+
+def _commits(match: Match) -> st.SearchStrategy[bool]:
+    """What is invalid can't be committed."""
+    state = match.get(CT_STATE)
+    return st.just(False) if state is not None and state[0] & CT_INVALID else st.booleans()
 
 
 def numbers(field: Field) -> st.SearchStrategy[int]:
@@ -179,7 +188,7 @@ def flows(draw: st.DrawFn) -> Flow:
             st.builds(ToController, st.integers(0, 0xFFFF)),
             st.builds(Resubmit, st.sampled_from(same)),
             *(
-                [st.builds(Ct, st.sampled_from(REG), st.sampled_from([None, *same]), st.booleans())]
+                [st.builds(Ct, st.sampled_from(REG), st.sampled_from([None, *same]), _commits(match))]
                 if _is_ip(fixed)
                 else []
             ),
@@ -205,7 +214,11 @@ def declared_flows(draw: st.DrawFn) -> Flow:
     if VLAN_VID in table.writes and not tagged:
         actions.append(PushVlan())
         tagged = True
-    readable = [f for f in table.matches + table.reads if there(f, fixed, tagged)]
+    readable = [
+        f
+        for f in table.matches + table.reads
+        if there(f, fixed, tagged) and (f not in CT_TUPLE or tuple_is_known(match, f))
+    ]
     writable = [f for f in table.writes if there(f, fixed, tagged)]
     choices: list[st.SearchStrategy[Action]] = [st.builds(Resubmit, st.sampled_from(_named(table, table.calls)))]
     choices = choices if table.calls else []
@@ -216,6 +229,10 @@ def declared_flows(draw: st.DrawFn) -> Flow:
             choices.append(pairs.flatmap(lambda pair: moves(*pair)))
     if table.outputs:
         choices += [st.builds(Output, ports), st.just(InPort()), st.just(ToController())]
+    if _is_ip(fixed) and TAG in table.reads and table.goto:
+        choices.append(
+            st.builds(Ct, st.just(TAG), st.sampled_from([None, *_named(table, table.goto)]), _commits(match))
+        )
     if choices:
         actions += draw(st.lists(st.one_of(choices), max_size=4))
     if table.goto and draw(st.booleans()):
