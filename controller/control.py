@@ -48,6 +48,7 @@ from controller.view.network import (
     RULE,
     SUBNET,
     Peer,
+    essence,
 )
 from controller.view.source import Rows
 from controller.view.view import Put
@@ -140,7 +141,7 @@ class Control:
                 self._put(BINDING, port, self._claims.claim(port, name, 0))
         for kind, rows in KINDS.items():
             for id, row in self.store.rows(kind).items():
-                self._put(rows, id, row)
+                self._put(rows, id, essence(row))
         self.store.subscribe(self._on_store)
         self._turn()
         await self._switches.start()
@@ -230,7 +231,7 @@ class Control:
     def _on_store(self, changes: list[Change]) -> None:
         for change in changes:
             if (rows := KINDS.get(change.kind)) is not None:
-                self._put(rows, change.id, change.new)
+                self._put(rows, change.id, essence(change.new) if change.new is not None else None)
             elif isinstance(change.old, Host) and change.new is None:
                 self._forget_host(change.old.name)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from controller.model import AddressGroup, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from controller.model import AddressGroup, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
 from controller.view.source import Index, Joined, Rows
 from controller.view.view import View
 
@@ -45,6 +45,12 @@ def set_of(port: Port) -> SetKey:
 
 def _locate(port: Port, binding: Binding) -> Location | None:
     return Location(port.network_id, binding.host, binding.ofport, set_of(port)) if port.admin_state_up else None
+
+
+def essence(row: Record) -> Record:
+    """What units may read of a resource: all but its bookkeeping. A group's revision goes up with each of its rules, a
+    network's with each of its subnets; that alone must wake nobody."""
+    return msgspec.structs.replace(row, created_at="", updated_at="", revision_number=0, description="", tags=())
 
 
 ALWAYS: Rows[str, bool] = Rows("always")

@@ -109,6 +109,17 @@ class Fabric:
                 reached[at] = reached.get(at, 0) + copies
         return reached
 
+    def count(self, port: Port, packet: Mapping[str, str]) -> dict[str, int]:
+        """Host -> recirculations of a packet that reaches one port."""
+        host, number = port
+        first = self.trace(host, "i", _text({"in_port": str(number)} | dict(packet)))
+        counts = {host: first.recirculations}
+        for address in first.tunnels:
+            there = next(h for h, a in self._addresses.items() if a == address)
+            arriving = {"in_port": str(VXLAN), "tun_id": first.last(_TUN_ID), "tun_src": self._addresses[host]}
+            counts[there] = self.trace(there, "t", _text(arriving | dict(packet))).recirculations
+        return counts
+
     def _local(self, trace: Trace) -> dict[Port, int]:
         reached: dict[Port, int] = {}
         for bridge, number in trace.outputs:
