@@ -2,7 +2,7 @@
 # with any of them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench docs format clean
+.PHONY: help setup demo test bench mutants docs format clean
 BIN := .venv/bin
 
 help: ## this list
@@ -22,6 +22,9 @@ test: setup ## style, types, and every test
 
 bench: setup ## figures as a table and build/bench.json; one row: make bench ONLY=name
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+mutants: setup ## break a copy of the project in a dozen places, and show which test notices
+	@$(BIN)/python -m tests.mutants
 
 docs: setup ## write docs/pipeline.md from flows/tables.py and an example
 	@$(BIN)/python -m controller.observe.pipeline

@@ -192,8 +192,7 @@ class Control:
         for host in turn.retagged:
             self._keep_tags(host)
         self.version += 1
-        for unit in outcome.ran:
-            self.failed.pop(unit, None)
+        mended = [unit for unit in outcome.ran if self.failed.pop(unit, None) is not None]
         self.failed |= outcome.failed
         for host, plan in outcome.plans.items():
             for bridge in self._bridges_of(host):
@@ -205,6 +204,9 @@ class Control:
             for bridge in self._bridges_of(host):
                 bridge.allow()
         self._newly_ready.clear()
+        if mended or outcome.failed:
+            for host in self._ready:
+                self.status.settle(host)
         self.status.settle_all()
 
     def _keep_tags(self, host: str) -> None:

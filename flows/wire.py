@@ -42,6 +42,9 @@ OFPAT_OUTPUT, OFPAT_PUSH_VLAN, OFPAT_POP_VLAN, OFPAT_SET_FIELD, OFPAT_COPY_FIELD
 OFPAT_EXPERIMENTER = 0xFFFF
 OFPIT_GOTO_TABLE, OFPIT_APPLY_ACTIONS = 1, 4
 
+MOST_ACTIONS = 60_000
+"""Bytes of a flow's actions: a message has 65,535 in all, and a bundle wraps it once more."""
+
 _OUTPUT = struct.Struct("!HHIH6x")
 _MOVE = struct.Struct("!HHHHH2x")
 _RESUBMIT = struct.Struct("!HHIHHB3x")
@@ -54,7 +57,7 @@ _EMPTY_MATCH = bytes((0, 1, 0, 4, 0, 0, 0, 0))
 
 
 def body(flow: Flow) -> bytes:
-    """Match and instructions: everything of a flow-mod after `importance`."""
+    """Match and instructions: everything of a flow-mod after `importance`. ValueError when it is too large to send."""
     actions = flow.actions
     tail = b""
     if actions and type(last := actions[-1]) is Goto:
@@ -63,6 +66,8 @@ def body(flow: Flow) -> bytes:
     if not actions:
         return match_bytes(flow.match) + tail
     applied = b"".join([_ENCODERS[type(action)](action) for action in actions])
+    if len(applied) > MOST_ACTIONS:
+        raise ValueError(f"{flow.table}: {len(actions)} actions, {len(applied):,} bytes, exceed an OpenFlow message")
     return b"%b\0\4%b\0\0\0\0%b%b" % (match_bytes(flow.match), (len(applied) + 8).to_bytes(2), applied, tail)
 
 

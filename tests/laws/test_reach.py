@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -190,3 +191,50 @@ def test_one_change_writes_few_flows() -> None:
         id="new", network_id="n0", mac_address="fa:16:3e:00:01:01", fixed_ips=fixed, security_groups=("open",), name="x"
     )
     assert desired.turn([(PORT, "new", renamed)]).outcome.plans == {}
+
+
+def test_what_a_port_may_not_say(fabric: Fabric) -> None:
+    """Nothing of a DHCP server or a router, nothing in another's name; unless it is trusted."""
+    one, other, far = (Vm(n, 0, host, True) for n, host in enumerate(("h1", "h1", "h2"), 1))
+    desired = compiled([one, other, far])
+    for host in HOSTS:
+        fabric.install(host, desired.compiler.desired(host))
+    hears = dict.fromkeys((other.at, far.at), 1)
+    icmp6 = {
+        "icmp6": "", "dl_src": one.mac, "dl_dst": "33:33:00:00:00:01", "ipv6_src": one.v6, "ipv6_dst": "ff02::1",
+        "icmpv6_code": "0", "nw_ttl": "255",
+    }  # fmt: skip
+    advertisement = icmp6 | {"icmpv6_type": "136", "nd_tll": one.mac}
+    server = {"udp": "", "dl_src": one.mac, "dl_dst": BROADCAST, "nw_src": one.v4, "nw_dst": "255.255.255.255"}
+    refused = {
+        "router advertisement": icmp6 | {"icmpv6_type": "134"},
+        "redirect": icmp6 | {"icmpv6_type": "137"},
+        "DHCP answer": server | {"udp_src": "67", "udp_dst": "68"},
+        "DHCPv6 answer": {
+            "udp6": "", "dl_src": one.mac, "dl_dst": other.mac, "ipv6_src": one.v6, "ipv6_dst": other.v6,
+            "udp_src": "547", "udp_dst": "546",
+        },
+        "another's address": advertisement | {"nd_target": other.v6},
+        "an echo from nowhere": icmp6 | {"icmpv6_type": "128", "ipv6_src": "::"},
+    }  # fmt: skip
+    for what, packet in refused.items():
+        assert fabric.deliver(one.at, packet) == {}, what
+    assert fabric.deliver(one.at, advertisement | {"nd_target": one.v6}) == hears
+    # What it says of hardware addresses is put right on the way.
+    lie = advertisement | {"nd_target": one.v6, "nd_tll": "fa:16:3e:00:00:99", "ipv6_src": "fd00::99"}
+    assert fabric.deliver(one.at, lie) == hears
+    told = fabric.trace("h1", "i", ",".join(f"{k}={v}" if v else k for k, v in ({"in_port": "1"} | lie).items())).text
+    assert f"NXM_NX_ND_TLL[] is now {one.mac}" in told
+    assert f"NXM_NX_IPV6_SRC[] is now {one.v6}" in told
+    asking = solicit(one, "fd00::99") | {"nd_sll": "fa:16:3e:00:00:99"}
+    told = fabric.trace(
+        "h1", "i", ",".join(f"{k}={v}" if v else k for k, v in ({"in_port": "1"} | asking).items())
+    ).text
+    assert f"NXM_NX_ND_SLL[] is now {one.mac}" in told
+    port = desired.view.all(PORT)["p1"]
+    trusted = msgspec.structs.replace(port, port_security_enabled=False, security_groups=())
+    desired.turn([(PORT, "p1", trusted)])
+    fabric.install("h1", desired.compiler.desired("h1"))
+    for what in ("router advertisement", "DHCP answer"):
+        assert fabric.deliver(one.at, refused[what]) == hears, what
+    assert fabric.deliver(one.at, ip(one, BROADCAST, source="10.0.0.77") | {"dl_src": "fa:16:3e:00:00:99"}) == hears

@@ -104,10 +104,13 @@ class Cloud:
         await self.store.commit(Insert(network), Insert(subnet))
         return network, subnet
 
-    async def new_port(self, subnet: Subnet, number: int, name: str = "") -> Port:
+    async def new_port(self, subnet: Subnet, number: int, name: str = "", groups: tuple[str, ...] = ()) -> Port:
         fixed = FixedIP(id=str(uuid4()), subnet_id=subnet.id, ip_address=f"10.0.0.{number}")
         mac = f"fa:16:3e:00:00:{number:02x}"
-        port = Port(id=str(uuid4()), network_id=subnet.network_id, mac_address=mac, fixed_ips=(fixed,), name=name)
+        port = Port(
+            id=str(uuid4()), network_id=subnet.network_id, mac_address=mac, fixed_ips=(fixed,), name=name,
+            security_groups=groups,
+        )  # fmt: skip
         await self.store.commit(Insert(port))
         return port
 

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -15,8 +16,8 @@ from scapy.utils import PcapReader
 
 from apps import APPS
 from apps.contract import App, PacketIn, PacketOut, Wanted, on_host
-from controller.model import Host, Port
-from controller.store.step import Delete, Update
+from controller.model import Host, Port, SecurityGroup, SecurityGroupRule
+from controller.store.step import Delete, Insert, Update
 from controller.view.network import LOCATION
 from controller.view.network import PORT as PORT_ROWS
 from controller.view.view import View
@@ -272,3 +273,31 @@ async def test_a_packet_that_cannot_be_answered_costs_no_other(cloud: Cloud, tmp
 def dhcp_discover(mac: str) -> bytes:
     head = Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
     return bytes(head / BOOTP(chaddr=bytes.fromhex(mac.replace(":", ""))) / DHCP(options=[("message-type", 1), "end"]))
+
+
+async def test_a_set_of_rules_too_large_for_a_switch(cloud: Cloud) -> None:
+    """It shows at the ports that have it; what they had before stays; other ports go on."""
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    groups = [SecurityGroup(id=str(uuid4()), number=number) for number in range(1, 2102)]
+    rules = [
+        SecurityGroupRule(
+            id=str(uuid4()), security_group_id=groups[0].id, direction="ingress", remote_group_id=group.id
+        )
+        for group in groups[1:]
+    ]  # fmt: skip
+    await cloud.store.commit(*map(Insert, groups), *map(Insert, rules[:3]))
+    port = await cloud.new_port(subnet, 5, groups=(groups[0].id,))
+    other = await cloud.new_port(subnet, 6, groups=(groups[1].id,))
+    await cloud.plug("h1", port)
+    await cloud.plug("h1", other)
+    await cloud.status(port, "ACTIVE", "h1")
+    await cloud.status(other, "ACTIVE", "h1")
+    before = [flow for flow in await cloud.flows("h1") if "table=33" in flow or "table=34" in flow]
+    assert len(before) > 4
+    await cloud.store.commit(*map(Insert, rules[3:]))
+    assert "exceed an OpenFlow message" in (await cloud.status(port, "ERROR", "h1")).fault
+    assert cloud.port(other.id).status == "ACTIVE"
+    assert [flow for flow in await cloud.flows("h1") if "table=33" in flow or "table=34" in flow] == before
+    await cloud.store.commit(*map(Delete, rules[10:]))
+    await cloud.status(port, "ACTIVE", "h1")
