@@ -45,7 +45,7 @@ def create_app(
 ) -> Starlette:
     """The application over a started `store`, which it does not close.
 
-    `now` is the clock of its time stamps; `limit` the seconds that a write may wait for the database.
+    `now` is the clock of its time stamps; `limit` the seconds that a write may wait for the database, or try again.
     """
     index = Index(store)
     writer = Writer(store, index, now, limit)

@@ -60,9 +60,10 @@ class Ports(Collection[Port]):
         return draft.insert(msgspec.structs.replace(port, fixed_ips=addressing.ordered(addresses)))
 
     def update(self, draft: Draft, old: Port, given: dict[str, Any]) -> Port:
-        fields = self.fields(given) | port_security.resecure(draft, old, given)
+        fields = self.fields(given)
         if "mac_address" in fields and fields["mac_address"] != old.mac_address:
-            fields["mac_address"] = _new_mac(draft, old, fields)
+            given["mac_address"] = fields["mac_address"] = _new_mac(draft, old, fields)
+        fields |= port_security.resecure(draft, old, given)
         if fields.get("vnic_type", old.vnic_type) != old.vnic_type and old.host_id:
             raise PortInUse(id=old.id, network_id=old.network_id, device_id=old.device_id)
         wanted = fields.pop("fixed_ips", None)

@@ -1,6 +1,7 @@
 """How a change reaches the store: planned from what is known, and planned anew when somebody else was quicker."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -16,7 +17,6 @@ from controller.store import Duplicate, InUse, Missing, Store, Unavailable
 log = structlog.get_logger()
 T = TypeVar("T")
 
-ATTEMPTS = 10
 REFUSALS = (Duplicate, InUse, Missing, Moved)
 PATIENCE = 0.5
 """Seconds to wait for the change that was in the way to be seen here."""
@@ -40,19 +40,22 @@ class Writer:
         `plan` raises the fault when it can't be done. It is called again when the database refuses (a unique index,
         a reference, a revision that has moved): then another request or another process was quicker, and with
         what it did in view the plan either finds another way or knows what to say. One request at a time tries again,
-        so that many changes of one record get in each other's way once, and not at each attempt.
+        so that many changes of one record get in each other's way once, and not at each attempt; those of another
+        process still do.
         """
         try:
             return await self._attempt(plan, 0)
         except REFUSALS as error:
             refusal: Exception = error
         async with self._again:
-            for attempt in range(1, ATTEMPTS):
+            deadline, attempt = time.monotonic() + self._limit, 1
+            while attempt == 1 or time.monotonic() < deadline:
                 try:
                     return await self._attempt(plan, attempt)
                 except REFUSALS as error:
                     refusal = error
-        log.warning("write given up", attempts=ATTEMPTS, refusal=repr(refusal))
+                attempt += 1
+        log.warning("write given up", attempts=attempt, refusal=repr(refusal))
         raise Conflict("The request kept meeting changes made by others at the same time; try again.") from refusal
 
     async def _attempt(self, plan: Callable[[Draft], T], attempt: int) -> T:

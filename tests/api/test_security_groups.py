@@ -279,6 +279,8 @@ def test_allowed_address_pairs(api: Api) -> None:
     ]
     changed = api.update("port", port["id"], mac_address="fa:16:3e:00:00:02", allowed_address_pairs=pairs[:1])
     assert changed["allowed_address_pairs"] == [{"ip_address": "10.0.0.9", "mac_address": "fa:16:3e:00:00:02"}]
+    changed = api.update("port", port["id"], mac_address=None, allowed_address_pairs=pairs[:1])
+    assert changed["allowed_address_pairs"] == [{"ip_address": "10.0.0.9", "mac_address": changed["mac_address"]}]
     everything = [{"ip_address": "0.0.0.0/0"}, {"ip_address": "::/0"}]
     assert len(api.update("port", port["id"], allowed_address_pairs=everything)["allowed_address_pairs"]) == 2
     assert api.update("port", port["id"], allowed_address_pairs=None)["allowed_address_pairs"] == []

@@ -62,7 +62,7 @@ def test_openstack_command(api: Api) -> None:
     run(api, "port", "set", "cli-sg-p", "--no-security-group", "--no-allowed-address", "--disable-port-security")
     run(api, "security", "group", "delete", "cli-www")
     run(api, "address", "group", "delete", "cli-a")
-    assert run(api, "security", "group", "rule", "list", "--protocol", "udp", *JSON) == []
+    assert api.list("security_group_rule", ("security_group_id", group["id"])) == []
 
 
 @pytest.fixture(scope="module")
