@@ -364,7 +364,7 @@ def test_agents(api: Api) -> None:
         seen_at="2026-01-31T12:00:01Z",
     )
     api.write(Insert(host))
-    (shown,) = api.list("agent", ("host", "host-a"))
+    (shown,) = api.list("agent", ("host", "a.example"))
     assert shown["alive"] is True and shown["agent_type"] == "Open vSwitch agent" and shown["binary"] == "tunbridge"
     assert shown["configurations"]["tunnel_ip"] == "192.0.2.1"
     assert shown["configurations"]["bridge_mappings"] == {"external": "br-ex"}
