@@ -40,7 +40,10 @@ class Location(msgspec.Struct, frozen=True):
 
 
 def set_of(port: Port) -> SetKey:
-    return ",".join(sorted(port.security_groups)) if port.port_security_enabled else TRUSTED
+    """Ports of the network itself (routers, servers) are trusted whatever they say, as in the real service."""
+    if not port.port_security_enabled or port.device_owner.startswith("network:"):
+        return TRUSTED
+    return ",".join(sorted(port.security_groups))
 
 
 def _locate(port: Port, binding: Binding) -> Location | None:

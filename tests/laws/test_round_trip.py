@@ -58,7 +58,7 @@ def switch() -> Iterator[Vswitch]:
         yield switch
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(batch=batches)
 def test_round_trip(switch: Vswitch, batch: list[Flow]) -> None:
     for bridge in BRIDGES:

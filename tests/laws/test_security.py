@@ -50,8 +50,9 @@ class Packet(NamedTuple):
     code: int = 0
 
 
-PACKETS = (
-    *(Packet(family, number, port) for family in ("IPv4", "IPv6") for number in (6, 17, 132) for port in (1, 50, 100)),
+FAMILIES = st.sampled_from(["IPv4", "IPv6"])
+WITH_PORTS = st.builds(Packet, FAMILIES, st.sampled_from([6, 17, 132]), st.integers(0, 100))
+OTHERS = (
     Packet("IPv4", 1, 8), Packet("IPv4", 1, 8, 1), Packet("IPv4", 1, 3, 1), Packet("IPv6", 58, 8),
     Packet("IPv6", 58, 3, 1), Packet("IPv4", 47, 0), Packet("IPv6", 47, 0),
 )  # fmt: skip
@@ -150,7 +151,9 @@ def as_flow(sender: Vm, receiver: Vm, packet: Packet) -> dict[str, str]:
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(cases(), st.lists(st.sampled_from(PACKETS), min_size=3, max_size=6, unique=True))
+@given(
+    cases(), st.lists(st.one_of(WITH_PORTS, WITH_PORTS, st.sampled_from(OTHERS)), min_size=3, max_size=6, unique=True)
+)
 def test_who_may_open_what(fabric: Fabric, case: Case, packets: list[Packet]) -> None:
     desired = compiled(case)
     for host in HOSTS:
@@ -167,6 +170,14 @@ def test_who_may_open_what(fabric: Fabric, case: Case, packets: list[Packet]) ->
                 )
                 got = fabric.deliver(sender.at, as_flow(sender, receiver, packet))
                 assert got == ({receiver.at: 1} if may else {}), (sender, receiver, packet)
+        # Flooded, each receiver by its own rules. To whom it goes is nobody's address.
+        nobody = Vm(99, "h1", frozenset(), False)
+        for packet in packets:
+            may_send = allowed(case, sender, nobody, "egress", packet)
+            hears = {vm.at for vm in case.vms if vm != sender and allowed(case, vm, sender, "ingress", packet)}
+            flooded = as_flow(sender, nobody, packet) | {"dl_dst": "ff:ff:ff:ff:ff:ff"}
+            got = fabric.deliver(sender.at, flooded)
+            assert got == (dict.fromkeys(hears, 1) if may_send else {}), (sender, packet)
 
 
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))

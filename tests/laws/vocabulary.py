@@ -35,7 +35,6 @@ from flows.fields import (
     PORT_LOCAL,
     REG,
     TAG,
-    VLAN_PCP,
     VLAN_PRESENT,
     VLAN_VID,
     Field,
@@ -244,7 +243,3 @@ def declared_flows(draw: st.DrawFn) -> Flow:
 
 def _named(table: Table, names: Iterable[str]) -> list[Table]:
     return [t for t in TABLES if t.bridge == table.bridge and t.name in names] or [table]
-
-
-# VLAN_PCP is only reached through a tag, so it is drawn as any other field.
-assert VLAN_PCP.needs

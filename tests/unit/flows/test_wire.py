@@ -32,8 +32,7 @@ FLOW = Flow(L2, 20, Match({IN_PORT: 5}), (Set(OUTPUT, 5), Goto(DELIVER)))
 
 
 def osken_writes(message: ofproto_v1_5_parser.MsgBase, xid: int) -> bytes:
-    message.xid = None  # one that was read has one
-    message.set_xid(xid)
+    message.xid = xid
     message.serialize()
     return bytes(message.buf)
 
