@@ -213,6 +213,8 @@ def main() -> int:
         demo.keep_logs()
         return 1
     finally:
+        # For commands that it runs as well: who is in a hurry must not leave half of it behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         with console.status("cleaning up"):
             demo.close()
 
