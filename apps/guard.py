@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from netaddr import EUI
 
 from apps.contract import EVERYWHERE, App, Wanted, on_host
+from apps.security.rules import address_match
 from controller.view.network import ALWAYS, LOCATION, PORT, TRUSTED
 from controller.view.view import View
 from flows import fields as f
@@ -78,8 +79,7 @@ def own_addresses(view: View, id: str) -> Iterator[Wanted]:
             fields[f.ADDRESS] = int(network.network_address)
         else:
             fields[f.ETH_TYPE] = IPV6 if network.version == 6 else IPV4
-            if network.prefixlen:
-                fields[f.ADDRESS] = int(network.network_address), int(network.netmask)
+            fields[f.ADDRESS] = address_match(address)
             if network.version == 4:
                 arp = Match({**fields, f.ETH_TYPE: ARP})
                 yield on_host(where.host), Flow(t.SPOOF, 20, arp, (Goto(t.TRACK),))

@@ -88,15 +88,16 @@ def rule_flows(key: SetKey, rule: SecurityGroupRule, remote: int) -> Iterator[Fl
         f.REMOTE: remote,
         f.ETH_TYPE: ETHERTYPES[rule.ethertype],
     }
-    if rule.remote_ip_prefix and (prefix := address_match(rule.remote_ip_prefix))[1]:
-        base[f.ADDRESS] = prefix
+    if rule.remote_ip_prefix:
+        base[f.ADDRESS] = address_match(rule.remote_ip_prefix)
     for service in _services(rule):
-        match = {**base, f.SERVICE: service} if service[1] else base
-        yield Flow(t.RULES, 20, Match(match), ALLOW)
+        yield Flow(t.RULES, 20, Match({**base, f.SERVICE: service}), ALLOW)
 
 
 def address_match(text: str) -> tuple[int, int]:
-    """(value, mask) of ADDRESS for an address or prefix. IPv4 is its low 32 bits: the family is matched beside it."""
+    """(value, mask) of ADDRESS for an address or prefix. IPv4 is its low 32 bits: the family is matched beside it.
+
+    Of a prefix of length 0 the mask is 0, which Match leaves out."""
     network = ipaddress.ip_network(text)
     return int(network.network_address), int(network.netmask)
 
@@ -118,11 +119,8 @@ def address_group(view: View, id: str) -> Iterator[Wanted]:
 
 def _member(number: int, address: str) -> Flow:
     family = 0x86DD if ":" in address else 0x0800
-    value, mask = address_match(address)
-    match: dict[f.Field, Value] = {f.REMOTE: number, f.ETH_TYPE: family}
-    if mask:
-        match[f.ADDRESS] = (value, mask)
-    return Flow(t.MEMBER, 20, Match(match), (Resubmit(t.RULES),))
+    match = Match({f.REMOTE: number, f.ETH_TYPE: family, f.ADDRESS: address_match(address)})
+    return Flow(t.MEMBER, 20, match, (Resubmit(t.RULES),))
 
 
 def _direction(rule: SecurityGroupRule) -> int:

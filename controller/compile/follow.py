@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from apps.contract import EVERYWHERE, Scope, on_host, on_network, on_remote, on_set
-from controller.view.network import HOST, NETWORKS_ON_HOST, REMOTES_OF_GROUP, SETS_ON_HOST, TRUSTED
+from apps.security.sets import groups_of
+from controller.view.network import HOST, NETWORKS_ON_HOST, REMOTES_OF_GROUP, SETS_ON_HOST
 from controller.view.view import View
 
 
@@ -16,7 +17,6 @@ def follow(view: View, host: str) -> Iterator[Scope]:
         yield on_network(network)
     for key in view.members(SETS_ON_HOST, host):
         yield on_set(key)
-        if key != TRUSTED:
-            for group in key.split(","):
-                for remote in view.members(REMOTES_OF_GROUP, group):
-                    yield on_remote(remote)
+        for group in groups_of(key):
+            for remote in view.members(REMOTES_OF_GROUP, group):
+                yield on_remote(remote)
