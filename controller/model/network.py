@@ -1,22 +1,39 @@
-"""A network: one broadcast domain, carried between hosts under one VXLAN network identifier."""
+"""A network: one broadcast domain, carried between hosts by VXLAN or by a physical network."""
 
 from typing import Annotated, ClassVar
 
-from controller.model.record import Column
+from controller.model.record import READ_ONLY, Column, Record
 from controller.model.resource import Resource
 
 VNI_MAX = (1 << 24) - 1
 """RFC 7348: the VNI has 24 bits; 0 is left out."""
 MTU_MAX = 1450
 """Bytes: 1500 less the 50 of VXLAN over IPv4 (RFC 7348)."""
+PHYSICAL_MTU = 1500
+"""Bytes: what a network on a physical network has where nothing else is asked for."""
+
+
+class Segment(Record, frozen=True, kw_only=True):
+    """A piece of a physical network: all that is untagged on it, or one VLAN. A row of its own, so that the database
+    gives it to one network only."""
+
+    table: ClassVar[str] = "Segment"
+    unique: ClassVar[tuple[tuple[str, ...], ...]] = (("physical_network", "vlan"),)
+    root: ClassVar[bool] = False
+
+    physical_network: str
+    vlan: int
+    """1 to 4094; 0: untagged (a flat network)."""
 
 
 class Network(Resource, frozen=True, kw_only=True):
     table: ClassVar[str] = "Network"
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("vni",),)
 
-    vni: Annotated[int, Column(api="provider:segmentation_id")]
-    """1 to VNI_MAX; also the network's global key in flows. Never changes: an update may only name the one it has."""
+    vni: Annotated[int, READ_ONLY]
+    """1 to VNI_MAX: the network's global key in flows. On the wire where it has no segment. Never changes."""
+    segments: Annotated[tuple[Segment, ...], Column(post=False, put=False, refs="Segment")] = ()
+    """At most one. None: a VXLAN network."""
     admin_state_up: bool = True
     shared: bool = False
     external: Annotated[bool, Column(api="router:external")] = False
@@ -24,3 +41,7 @@ class Network(Resource, frozen=True, kw_only=True):
     """What new ports get."""
     mtu: int = MTU_MAX
     """Largest IP packet, bytes."""
+
+    @property
+    def segment(self) -> Segment | None:
+        return self.segments[0] if self.segments else None

@@ -36,3 +36,4 @@ class Subnet(Resource, frozen=True, kw_only=True):
     enable_dhcp: bool = True
     ipv6_ra_mode: Annotated[str | None, FIXED] = None
     ipv6_address_mode: Annotated[str | None, FIXED] = None
+    subnetpool_id: Annotated[str | None, Column(put=False, refs="Subnet_Pool")] = None

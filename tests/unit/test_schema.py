@@ -8,7 +8,7 @@ import pytest
 from controller.model import Column, Record
 from controller.store.schema import VERSION, Shape, schema, version_number
 
-DIGESTS = {"1.0.0": "ddef6adbea591734", "1.1.0": "1854f468e6ea43cd"}
+DIGESTS = {"1.0.0": "ddef6adbea591734", "1.1.0": "1854f468e6ea43cd", "1.2.0": "b287c1c0df70345b"}
 """Of each version's schema; the last is the present one."""
 
 
