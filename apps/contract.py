@@ -87,8 +87,8 @@ class Learned(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """A packet waits for the MAC of an address on a network. ``asking``: what finds it out; ``waiting``: the packet, to be
-    sent when it is known, its destination MAC set by then."""
+    """A packet waits for the MAC of an address on a network. ``asking``: what finds it out; ``waiting``: the packet, to
+    be sent when it is known, its destination MAC set by then."""
 
     network_id: str
     address: str

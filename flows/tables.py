@@ -21,10 +21,10 @@ PATCH_INT, VXLAN = 1, 2
 """OpenFlow ports of br-tun: the patch to br-int, and all VXLAN tunnels."""
 
 FROM_TUNNEL, INGRESS, ALLOWED, TRACKED, TRUSTED, STATELESS, LARGER = (1 << bit for bit in range(7))
-"""Bits of FLAGS. FROM_TUNNEL: the packet came from another host, or from outside. INGRESS: SET's ingress rules are asked, not its egress
-rules. ALLOWED: one of them matches. TRACKED: conntrack of its network has seen the packet on this host. TRUSTED: the
-port in question has no port security. STATELESS: SET is one of stateless groups. LARGER: the packet exceeds
-the MTU of where it goes."""
+"""Bits of FLAGS. FROM_TUNNEL: the packet came from another host, or from outside. INGRESS: SET's ingress rules are
+asked, not its egress rules. ALLOWED: one of them matches. TRACKED: conntrack of its network has seen the packet on this
+host. TRUSTED: the port in question has no port security. STATELESS: SET is one of stateless groups. LARGER: the packet
+exceeds the MTU of where it goes."""
 LARGER_BIT = LARGER.bit_length() - 1
 FLAG_NAMES = {
     FROM_TUNNEL: "from_tunnel", INGRESS: "ingress", ALLOWED: "allowed", TRACKED: "tracked", TRUSTED: "trusted",
@@ -116,8 +116,8 @@ REPLY = Table(
 )  # fmt: skip
 ROUTER = Table(
     BR_INT, 13, "router",
-    "Called, for what is addressed to a router's MAC. Answers ARP; the controller hears answers to its own questions and "
-    "what has come to the end of its time. The sender's connection is remembered: it leaves the network here.",
+    "Called, for what is addressed to a router's MAC. Answers ARP; the controller hears answers to its own questions "
+    "and what has come to the end of its time. The sender's connection is remembered: it leaves the network here.",
     matches=(f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.CT_STATE), reads=(f.ARP_TPA, f.TAG), writes=(f.ADDRESS, f.MAC),
     goto=("route",), calls=("neighbour", "reply"), outputs="the controller",
 )  # fmt: skip
@@ -192,8 +192,8 @@ ACTIVE = Table(
 )  # fmt: skip
 INBOUND = Table(
     BR_INT, 24, "inbound",
-    "For an external address that is here: a floating IP's port, a forwarding, or a connection from inside. What is for "
-    "none of them is dropped, and counted, here.",
+    "For an external address that is here: a floating IP's port, a forwarding, or a connection from inside. What is "
+    "for none of them is dropped, and counted, here.",
     matches=(
         f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST, f.TCP_DST, f.UDP_DST,
     ),

@@ -54,7 +54,9 @@ def towards(network: Network, nexthop: str | None, version: int) -> tuple[Action
     return (Set(f.NETWORK_KEY, network.vni), CLEAN, *known)
 
 
-def into(view: View, router: Router, port: Port, network: Network, nexthop: str | None, version: int) -> tuple[Action, ...]:
+def into(
+    view: View, router: Router, port: Port, network: Network, nexthop: str | None, version: int
+) -> tuple[Action, ...]:
     """Through an interface."""
     check = (larger_than(network.mtu),) if network.mtu < largest_mtu(view, router.id) else ()
     return (*check, DecTtl(), Set(f.ETH_SRC, port.mac_address), *towards(network, nexthop, version))

@@ -11,6 +11,7 @@ from flows import tables as t
 from flows.actions import Set
 from flows.flow import Flow
 from flows.match import Match
+from flows.value import Value
 
 
 def learned(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
@@ -24,6 +25,6 @@ def learned(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     yield here, Flow(t.NEIGHBOUR, 10, known, (Set(f.MAC, mac),))
     if ":" not in address:
         # Its owner announces itself: nobody must answer in its place.
-        speaks = {f.NETWORK_KEY: network.vni, f.ETH_TYPE: ARP, f.ARP_SPA: address}
+        speaks: dict[f.Field, Value] = {f.NETWORK_KEY: network.vni, f.ETH_TYPE: ARP, f.ARP_SPA: address}
         yield here, Flow(t.WATCH, 20, Match({**speaks, f.ARP_SHA: mac}), (Set(f.MAC, 0),))
         yield here, Flow(t.WATCH, 10, Match(speaks), (*PUNT, Set(f.MAC, 0)))

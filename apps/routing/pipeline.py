@@ -6,10 +6,23 @@ from apps.contract import EVERYWHERE, Wanted
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
-from flows.actions import Action, Ct, CtClear, Goto, Meter, Move, Resubmit, Set, ToController
+from flows.actions import (
+    Action,
+    Ct,
+    CtClear,
+    DecTtl,
+    Goto,
+    Meter,
+    Move,
+    OutputField,
+    Resubmit,
+    Set,
+    ToController,
+)
 from flows.flow import Flow, MeterConfig
 from flows.match import Match
 from flows.table import Table
+from flows.value import Value
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 FAMILIES = (IPV4, IPV6)
@@ -22,13 +35,28 @@ PUNT = (Meter(METER.id), ToController())
 NEW = (f.CT_NEW | f.CT_TRACKED, f.CT_NEW | f.CT_TRACKED)
 CLEAN = Set(f.FLAGS, 0, t.FROM_TUNNEL | t.TRACKED)
 """A routed packet is in a network that has not seen it, and may go to any host."""
+DROPPING = (
+    t.STEERED, t.WATCH, t.ROUTER, t.ROUTE, t.PATH, t.EXIT, t.NAT, t.NATTED, t.UPLINK, t.INBOUND, t.RETURNED,
+)  # fmt: skip
 
 
 def boot(view: View, _: str) -> Iterator[Wanted]:
     yield EVERYWHERE, METER
     for flow in (*_router(), *_next_hop(), *_outside(), *_inbound()):
         yield EVERYWHERE, flow
-    for table in (t.STEERED, t.WATCH, t.ROUTER, t.ROUTE, t.PATH, t.EXIT, t.NAT, t.NATTED, t.UPLINK, t.INBOUND, t.RETURNED):
+    for table in (
+        t.STEERED,
+        t.WATCH,
+        t.ROUTER,
+        t.ROUTE,
+        t.PATH,
+        t.EXIT,
+        t.NAT,
+        t.NATTED,
+        t.UPLINK,
+        t.INBOUND,
+        t.RETURNED,
+    ):
         yield EVERYWHERE, Flow(table, 0, Match({}), ())
 
 
@@ -72,6 +100,11 @@ def _next_hop() -> Iterator[Flow]:
     yield Flow(t.NEXTHOP, 80, Match({f.MAC: 0}), PUNT)
     yield Flow(t.NEXTHOP, 0, Match({}), (Move(f.MAC, f.ETH_DST, 48), Goto(t.L2)))
     yield Flow(t.GATEWAY, 20, Match({f.OUTPUT: t.OURSELVES}), (Goto(t.NAT),))
+    yield Flow(t.GATEWAY, 0, Match({}), (OutputField(f.OUTPUT),))
+    for family in FAMILIES:
+        # Handed on once more; should two hosts ever think so of each other, it ends with the time to live.
+        again = Match({f.FLAGS: (t.FROM_TUNNEL, t.FROM_TUNNEL), f.ETH_TYPE: family})
+        yield Flow(t.GATEWAY, 10, again, (DecTtl(), OutputField(f.OUTPUT)))
 
 
 def _outside() -> Iterator[Flow]:
@@ -89,5 +122,5 @@ def _inbound() -> Iterator[Flow]:
     for bit in (f.CT_REPLY, f.CT_RELATED):
         state = bit | f.CT_TRACKED
         yield Flow(t.RETURNED, 20, Match({f.CT_STATE: (state, state)}), (CtClear(), Resubmit(t.ROUTE)))
-    echo = {f.ETH_TYPE: IPV4, f.IP_PROTO: 1, f.ICMPV4_TYPE: 8, f.CT_STATE: (f.CT_NEW, f.CT_NEW)}
+    echo: dict[f.Field, Value] = {f.ETH_TYPE: IPV4, f.IP_PROTO: 1, f.ICMPV4_TYPE: 8, f.CT_STATE: (f.CT_NEW, f.CT_NEW)}
     yield Flow(t.RETURNED, 10, Match(echo), (CtClear(), Resubmit(t.ROUTE)))

@@ -80,11 +80,11 @@ class Desired:
 
     def _assign(self, host: str) -> Iterable[Put]:
         view = self.view
-        present = view.row(PRESENT, host)
-        wanted = {
+        present, mesh = view.row(PRESENT, host), view.row(MESH, host)
+        wanted: dict[str, Iterable[str]] = {
             "tag": present.networks if present else (),
             "zone": [*view.members(FLOATING_IPS_ON_HOST, host), *view.members(GATEWAYS_ON_HOST, host)],
-            "peer": view.row(MESH, host) or (),
+            "peer": mesh if mesh is not None else (),
         }
         for kind, keys in wanted.items():
             for key, number in self.numbers[host][kind].assign(keys).items():

@@ -16,9 +16,9 @@ from controller.model import (
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    SubnetPool,
 )
 from controller.view.source import Index, Joined, Rows
-from controller.view.view import View
 
 CHUNK_BITS = 6
 """Ports of a network on a host are flooded to in chunks: OpenFlow port numbers that agree above these bits."""
@@ -88,6 +88,7 @@ HOST: Rows[str, Peer] = Rows("host")
 BINDING: Rows[str, Binding] = Rows("binding")
 TAG: Rows[tuple[str, str], int] = Rows("tag")
 """(host, network) -> local VLAN tag."""
+SUBNET_POOL: Rows[str, SubnetPool] = Rows("subnet pool")
 ROUTER: Rows[str, Router] = Rows("router")
 FLOATING_IP: Rows[str, FloatingIP] = Rows("floating IP")
 FORWARDING: Rows[str, PortForwarding] = Rows("port forwarding")

@@ -80,7 +80,7 @@ HOSTING: Rows[str, Hosting] = Rows("hosting")
 PRESENT: Rows[str, Presence] = Rows("presence")
 """Host -> what it must have."""
 MESH: Rows[str, frozenset[str]] = Rows("mesh")
-"""Host -> the hosts with which it has a BFD session: gateways that it may hand packets to, and hosts that may so here."""
+"""Host -> the hosts with which it has a BFD session: gateways that it hands packets to, and hosts that do so here."""
 
 GATEWAYS_ON_HOST: Index[str, str] = Index(
     "gateways on host", GATEWAYS, lambda router, hosts: [(host, router) for host in hosts]
@@ -174,10 +174,10 @@ def presence(view: View, host: str, _: Presence | None) -> Presence | None:
             routers.add(router)
             due += view.members(NETWORKS_OF_ROUTER, router)
     for router in routers:
-        if (id := external(view, router)) is not None and id not in networks:
-            network = view.row(n.NETWORK, id)
-            if network is not None and peer.uplink(network) is not None:
-                networks.add(id)
+        outer = external(view, router)
+        network = view.row(n.NETWORK, outer) if outer is not None else None
+        if network is not None and peer.uplink(network) is not None:
+            networks.add(network.id)
     return Presence(frozenset(networks), frozenset(routers))
 
 
@@ -220,7 +220,8 @@ def derive(view: View, changed: dict[Any, None]) -> dict[Any, None]:
         due: dict[tuple[Derivation, Hashable], None] = {}
         for source, key in todo:
             due |= {(function, key): None for function, (of, _) in DERIVED.items() if of is source}
-            due |= {reader: None for reader in view.readers((source, key)) if reader[0] in DERIVED}  # type: ignore[index]
+            readers = view.readers((source, key))
+            due |= {reader: None for reader in readers if reader[0] in DERIVED}  # type: ignore[index,misc]
         todo = []
         for function, key in due:
             source, rows = DERIVED[function]
