@@ -2,7 +2,21 @@
 
 import pytest
 
-from flows.actions import Goto, Move, Output, OutputField, PushVlan, Resubmit, Set
+from flows.actions import (
+    CheckLarger,
+    Ct,
+    DecTtl,
+    FirstLive,
+    Goto,
+    Move,
+    Nat,
+    Output,
+    OutputField,
+    PushVlan,
+    Resubmit,
+    Set,
+    Spread,
+)
 from flows.fields import (
     ADDRESS,
     ADDRESS4,
@@ -12,16 +26,21 @@ from flows.fields import (
     ETH_TYPE,
     FLAGS,
     IN_PORT,
+    IP_PROTO,
+    IP_TTL,
     MAC,
     NETWORK_KEY,
     OUTPUT,
+    PATH,
     REG,
+    ROUTER,
     TAG,
+    TCP_FLAGS,
     VLAN_VID,
 )
 from flows.flow import Flow
 from flows.match import Match
-from flows.tables import CHUNK, DELIVER, FROM_TUNNEL, L2, NEIGHBOUR
+from flows.tables import CHUNK, DELIVER, FROM_TUNNEL, L2, NEIGHBOUR, PATCH_TUN
 from flows.text import named, text
 
 
@@ -63,6 +82,30 @@ from flows.text import named, text
             "table=20, priority=0,arp actions=move:OXM_OF_PKT_REG6[0..47]->NXM_OF_ETH_SRC[],"
             "move:NXM_NX_REG11[]->NXM_OF_ARP_SPA[],push_vlan:0x8100,move:NXM_NX_REG6[0..11]->OXM_OF_VLAN_VID[]",
             "table=l2 priority=0 arp -> eth_src:=mac arp_spa:=address4 push_vlan:0x8100 vlan_vid:=tag[0..11]",
+        ),
+        (
+            Flow(
+                L2,
+                0,
+                Match({ETH_TYPE: 0x86DD, IP_PROTO: 6, IP_TTL: 1, TCP_FLAGS: (0x2, 0x12), ROUTER: 5}),
+                (
+                    DecTtl(),
+                    FirstLive(OUTPUT, (3, PATCH_TUN)),
+                    Spread(PATH, 3),
+                    CheckLarger(1514, FLAGS, 0),
+                    CheckLarger(1514, FLAGS, 31),
+                    Ct(4096, DELIVER, commit=True, nat=Nat("dst", "fd00::1", 80)),
+                    Ct(TAG, DELIVER, nat=Nat()),
+                ),
+            ),
+            "table=20, priority=0,tcp6,reg4=0x5,nw_ttl=1,tcp_flags=+syn-ack actions=dec_ttl,"
+            "bundle_load(eth_src,0,active_backup,ofport,NXM_NX_REG3[],members:3,65001),"
+            "multipath(symmetric_l3l4+udp,0,hrw,3,0,NXM_NX_REG7[]),check_pkt_larger(1514)->NXM_NX_REG5[0],"
+            "check_pkt_larger(1514)->NXM_NX_REG5[31],ct(commit,table=40,zone=4096,nat(dst=[fd00::1]:80)),"
+            "ct(table=40,zone=NXM_NX_REG6[0..15],nat)",
+            "table=l2 priority=0 tcp6 router=5 nw_ttl=1 tcp_flags=+syn-ack -> dec_ttl output:=first_live(3,65001) "
+            "path:=spread(3) from_tunnel:=larger(1514) flags[31]:=larger(1514) "
+            "ct:commit+deliver(4096,dst:=[fd00::1]:80) ct:deliver(tag,nat)",
         ),
         (
             Flow(L2, 0, Match({FLAGS: (2, 3)}), ()),
