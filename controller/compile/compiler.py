@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from apps.contract import App, Scope
+from apps.contract import App, Lack, Scope
 from controller.compile.ledger import Delta, Entry, Ledger, Slot, UnitKey, entry
 from controller.view.source import Read, Source
 from controller.view.view import View
@@ -89,7 +89,8 @@ class Compiler:
         dirty: dict[UnitKey, None] = {}
         for source, key in changed:
             dirty |= dict.fromkeys((unit, key) for unit in self._units.get(source, ()))
-            dirty |= dict.fromkeys(self.view.readers((source, key)))  # type: ignore[arg-type]
+            readers = self.view.readers((source, key))
+            dirty |= {reader: None for reader in readers if reader[0] in self.sources}  # type: ignore[index,misc]
         failed: dict[UnitKey, str] = {}
         deltas: dict[Scope, Delta] = {}
         ran = [unit for unit in dirty if unit[0] is not self._follow]
@@ -115,7 +116,10 @@ class Compiler:
             function, key = unit
             try:
                 app = self._app_of[function]
-                answers[unit] = [entry(unit, app, scope, item) for scope, item in self._run(function, key)]
+                wanted = self._run(function, key)
+                answers[unit] = [entry(unit, app, *each) for each in wanted if not isinstance(each, Lack)]
+                if lacks := [each.what for each in wanted if isinstance(each, Lack)]:
+                    failed[unit] = "; ".join(lacks)
             except Exception as error:
                 # The unit's old flows stay; it runs again when something that it read changes.
                 log.exception("unit failed", unit=function.__name__, key=key)
