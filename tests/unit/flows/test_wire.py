@@ -12,6 +12,7 @@ from flows.decode import Undecodable, decode
 from flows.fields import ETH_TYPE, IN_PORT, OUTPUT
 from flows.flow import Flow, MeterConfig
 from flows.match import Match
+from flows.table import Table
 from flows.tables import ARRIVAL, CLASSIFY, DELIVER, L2, PUNT, TO_VNI
 from flows.wire import (
     ADD,
@@ -28,7 +29,8 @@ from flows.wire import (
 )
 
 OSKEN = ProtocolDesc(version=ofproto_v1_5.OFP_VERSION)
-FLOW = Flow(L2, 20, Match({IN_PORT: 5}), (Set(OUTPUT, 5), Goto(DELIVER)))
+HERE, THERE = Table("br-int", 20, "here", ""), Table("br-int", 40, "there", "")
+FLOW = Flow(HERE, 20, Match({IN_PORT: 5}), (Set(OUTPUT, 5), Goto(THERE)))
 
 
 def osken_writes(message: ofproto_v1_5_parser.MsgBase, xid: int) -> bytes:
@@ -77,11 +79,11 @@ def test_goto_is_no_action_on_the_wire() -> None:
 
 def test_a_cookie_is_its_flow() -> None:
     others = [
-        Flow(PUNT, FLOW.priority, FLOW.match, FLOW.actions),
-        Flow(L2, 21, FLOW.match, FLOW.actions),
-        Flow(L2, 20, Match({IN_PORT: 6}), FLOW.actions),
-        Flow(L2, 20, FLOW.match, (Set(OUTPUT, 6), Goto(DELIVER))),
-        Flow(L2, 20, FLOW.match, ()),
+        Flow(THERE, FLOW.priority, FLOW.match, FLOW.actions),
+        Flow(HERE, 21, FLOW.match, FLOW.actions),
+        Flow(HERE, 20, Match({IN_PORT: 6}), FLOW.actions),
+        Flow(HERE, 20, FLOW.match, (Set(OUTPUT, 6), Goto(THERE))),
+        Flow(HERE, 20, FLOW.match, ()),
     ]
     assert len({cookie(1, flow) for flow in [FLOW, *others]}) == 6
     assert cookie(1, FLOW) == cookie(1, FLOW, body(FLOW))
@@ -135,7 +137,7 @@ def test_a_damaged_flow_is_a_flow_or_undecodable(at: int, damage: bytes, cut: in
 
 def with_limits(data: bytes) -> None:
     try:
-        flow = decode("br-int", 20, 1, data)
+        flow = decode("br-int", L2.number, 1, data)
     except Undecodable:
         return
-    assert decode("br-int", 20, 1, body(flow)) == flow
+    assert decode("br-int", L2.number, 1, body(flow)) == flow
