@@ -166,7 +166,7 @@ class Ct(msgspec.Struct, frozen=True, gc=False):
     """Through conntrack, in a zone (NXAST_CT).
 
     With a table: the packet goes on there with its state, for good. With commit: the connection is remembered.
-    Without a table, what follows sees the packet as it was before, untranslated.
+    Without a table, what follows matches the packet as it was before; it leaves translated.
     """
 
     zone: Field | int
@@ -187,7 +187,10 @@ class CtClear(msgspec.Struct, frozen=True, gc=False):
 
 
 class DecTtl(msgspec.Struct, frozen=True, gc=False):
-    """TTL or hop limit less one (OFPAT_DEC_NW_TTL). At 0 or 1 the packet is dropped."""
+    """TTL or hop limit less one (OFPAT_DEC_NW_TTL). At 0 or 1 the rest of this flow is skipped.
+
+    A table that has called this flow goes on nevertheless.
+    """
 
 
 class FirstLive(msgspec.Struct, frozen=True, gc=False):
