@@ -16,6 +16,10 @@ class Peer(msgspec.Struct, frozen=True):
     """A host, as the others must know of it."""
 
     tunnel_ip: str
+    uplinks: tuple[tuple[str, int], ...] = ()
+    """(physical network, OpenFlow port of br-int that leads there), of those that it reaches."""
+    gateway: bool = False
+    """It asks to be a gateway."""
 
 
 class Binding(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from controller.compile.compiler import Plan
 from controller.compile.desired import Desired
 from controller.compile.ledger import Entry, Slot
-from controller.compile.tags import HostTags
+from controller.compile.numbers import HostNumbers
 from controller.model import (
     AddressGroup,
     AddressPair,
@@ -164,7 +164,7 @@ history = st.lists(st.lists(put, min_size=1, max_size=6), min_size=1, max_size=2
 def start() -> Desired:
     desired = Desired()
     for host in HOSTS:
-        desired.joined(host, HostTags({}))
+        desired.joined(host, HostNumbers({}, 1, 4094, "local VLAN tags"))
     return desired
 
 

@@ -32,7 +32,7 @@ def test_incremental_equals_from_scratch(batches: Batches) -> None:
     # The same tags: which number a network has on a host depends on the history, and on nothing else.
     puts = [(kind, key, row) for kind in KINDS for key, row in desired.view.all(kind).items()]
     for host in HOSTS:
-        scratch.tags[host].by_network.update(desired.tags[host].by_network)
+        scratch.tags[host].by_key.update(desired.tags[host].by_key)
         puts += scratch.joined(host, scratch.tags[host])
     scratch.turn(puts)
     for host in HOSTS:
@@ -53,7 +53,7 @@ def test_nothing_left_but_boot_flows(batches: Batches) -> None:
     assert {(e.scope, e.slot) for e in desired.compiler.ledger.entries_everywhere()} == {
         (e.scope, e.slot) for e in fresh.compiler.ledger.entries_everywhere()
     }
-    assert not any(tags.by_network for tags in desired.tags.values())
+    assert not any(tags.by_key for tags in desired.tags.values())
     for host in HOSTS:
         assert not list(desired.compiler.desired(host))
     assert desired.view.recorded() == fresh.view.recorded()

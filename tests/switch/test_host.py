@@ -13,6 +13,7 @@ from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
 from controller.southbound.hosts import HostListener
+from controller.southbound.kept import TAGS
 from controller.southbound.openflow import OpenFlowListener
 from flows.tables import PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
 from tests.switch.vswitch import Vswitch
@@ -316,13 +317,13 @@ async def test_tags_are_kept_by_the_host(host: Vswitch, control: Control) -> Non
     await join(host, control)
     await control.ready("h1")
     session = control.hosts.sessions["h1"]
-    await session.set_tags({7: "net-a", 4094: "net-b"})
+    await session.keep(TAGS, {7: "net-a", 4094: "net-b"})
     assert control.facts["h1"].tags == {7: "net-a", 4094: "net-b"}
-    await session.set_tags({7: "net-c", 4094: None, 5: None})
+    await session.keep(TAGS, {7: "net-c", 4094: None, 5: None})
     assert control.facts["h1"].tags == {7: "net-c"}
-    await session.set_tags({})
+    await session.keep(TAGS, {})
     with pytest.raises(ValueError, match="4095"):
-        await session.set_tags({4095: "x"})
+        await session.keep(TAGS, {4095: "x"})
     assert await get(host, "Bridge", "br-int", "external_ids") == "{mine=stays, tunbridge-tag-7=net-c}"
 
     session.end("for this test")
