@@ -91,7 +91,7 @@ class HostSession:
         """The peers are others than at the last repair, so that the next one is nobody's fault."""
         self._wished: Wish | None = None
         """As it was at the last change of more than the state of interfaces; so are the next three."""
-        self._wrong = False
+        self._plan = Repair((), (), True)
         self._missing = self._faults = ""
         self._managed = False
         """It has a manager record: it was told to dial us, and can be told to stop."""
@@ -167,9 +167,8 @@ class HostSession:
             await self._set_up()
 
     def _changed(self, changes: list[RowChange]) -> None:
-        if self._layout is not None and not self.closed.done():
-            if self._evaluate(self._layout.apply(changes)):
-                self._wake.set()
+        if self._layout is not None and not self.closed.done() and self._evaluate(self._layout.apply(changes)):
+            self._wake.set()
 
     def _evaluate(self, anew: bool = True) -> bool:
         """Tells the facts if they have changed. Is there anything to repair? ``anew``: that may have changed."""
@@ -192,13 +191,13 @@ class HostSession:
         elif new is not old and new.name:
             self.facts = new
             self._on_facts(self, old, new)
-        return anew and self._wrong
+        return anew and bool(self._plan.operations)
 
     def _judge(self, plan: Repair, layout: Layout, wished: Wish) -> None:
-        self._wrong = bool(plan.operations)
-        if not self._wrong:
+        self._plan = plan
+        if not plan.operations:
             self._trouble = ""
-        if self._wrong and plan.vital:
+        if plan.operations and plan.vital:
             self._missing, self._faults = self._trouble or "is being set up", ""
         else:
             self._missing, self._faults = lacking(layout, wished), self._trouble or unwatched(layout, wished)
@@ -217,12 +216,9 @@ class HostSession:
 
     async def _set_up(self) -> None:
         """One repair, if one is needed; what it changes comes back as a change."""
-        layout = self._layout
-        if self.closed.done() or layout is None or layout.switch is None:
+        if not self._evaluate() or not self._may_repair(self._plan):
             return
-        plan = repair(layout, self._wish(layout, layout.switch[1]))
-        if not plan.operations or not self._may_repair(plan):
-            return
+        plan = self._plan
         self._log.info("host is set up", what=plan.what)
         try:
             await self._connection.transact(DATABASE, *plan.operations)

@@ -102,7 +102,8 @@ class Layout:
         touched = {key for id in stale for key in self._reclaim(id)}
         if touched:
             self._publish(touched)
-        if any([self._watch(id) for id in stale]):
+        watched = [self._watch(id) for id in stale]
+        if any(watched):
             live = frozenset(self._lives.values())
             self.live = self.live if live == self.live else live
         return more
