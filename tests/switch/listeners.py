@@ -18,8 +18,9 @@ LIMIT = 20.0
 class Control:
     """Both listeners, and what they have told."""
 
-    def __init__(self) -> None:
-        self.openflow = OpenFlowListener("127.0.0.1:0", on_channel=self._channel, on_packet_in=lambda _, __: None)
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
+        self.openflow = OpenFlowListener(f"{address}:0", on_channel=self._channel, on_packet_in=lambda _, __: None)
         self.channels: dict[int, Channel] = {}
         self.facts: dict[str, HostFacts] = {}
         self.told: list[tuple[HostSession, HostFacts | None, HostFacts | None]] = []
@@ -29,7 +30,7 @@ class Control:
     async def start(self, advertise: str | None = None, probe: float = 5.0) -> None:
         await self.openflow.start()
         self.hosts = HostListener(
-            "127.0.0.1:0",
+            f"{self.address}:0",
             openflow_port=self.openflow.port,
             on_facts=self._facts,
             advertise=advertise,
@@ -62,6 +63,10 @@ class Control:
             while not true():
                 self._news.clear()
                 await self._news.wait()
+
+    async def more(self, told: int) -> None:
+        """Waits until more than so much has been told."""
+        await self.until(lambda: len(self.told) > told)
 
     async def quiet(self, seconds: float = 0.3) -> None:
         """Waits until nothing has been told for so long."""
