@@ -19,7 +19,7 @@ from apps.contract import App
 from apps.contract import PacketIn as Punt
 from controller.compile.desired import Desired
 from controller.compile.ledger import Entry, UnitKey
-from controller.compile.tags import HostTags
+from controller.compile.numbers import HostNumbers
 from controller.model import AddressGroup, Host, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
 from controller.model import Control as ControlRow
 from controller.observe.metrics import ControlMetrics
@@ -33,6 +33,7 @@ from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
 from controller.southbound.hosts import HostListener
+from controller.southbound.kept import TAGS
 from controller.southbound.openflow import OpenFlowListener
 from controller.southbound.packet import PacketIn
 from controller.store.step import Change, Insert, Patch
@@ -133,7 +134,7 @@ class Control:
         stored = await self.facts.start()
         for host in self.store.rows(Host).values():
             self.names.know(host.name, host.hostname)
-            self._put(HOST, host.name, Peer(host.tunnel_ip))
+            self._put(HOST, host.name, Peer(host.tunnel_ip, host.uplinks, host.gateway))
             self._alive[host.name] = host.alive
             self._note_alive(host.name)
         for port, facts in stored.items():
@@ -217,13 +218,13 @@ class Control:
 
     async def _write_tags(self, host: str) -> None:
         while (session := self.sessions.get(host)) is not None and session.facts is not None:
-            wanted = {tag: network for network, tag in self.desired.tags[host].by_network.items()}
+            wanted = {tag: network for network, tag in self.desired.tags[host].by_key.items()}
             kept = session.facts.tags
             changes = {tag: wanted.get(tag) for tag in wanted.keys() | kept.keys() if wanted.get(tag) != kept.get(tag)}
             if not changes:
                 return
             try:
-                await session.set_tags(changes)
+                await session.keep(TAGS, changes)
             except (Disconnected, OvsdbError, TimeoutError) as error:
                 # The next session compares them again.
                 log.warning("local VLAN tags could not be kept on their host", host=host, reason=str(error))
@@ -264,11 +265,11 @@ class Control:
             if name not in self._ready:
                 self._ready.add(name)
                 self._newly_ready.add(name)
-                for put in self.desired.joined(name, HostTags(new.tags)):
+                for put in self.desired.joined(name, HostNumbers(new.tags, TAGS.first, TAGS.last, TAGS.what)):
                     self._put(*put)
                 # What it had when it was last heard of, be it by an earlier process.
                 before = self._claims.on(name)
-                self._put(HOST, name, Peer(new.tunnel_ip))
+                self._put(HOST, name, _peer(new))
             else:
                 before = set(old.interfaces) if old is not None else set()
             for port in before - new.interfaces.keys():
@@ -284,7 +285,7 @@ class Control:
     def _describe(self, session: HostSession) -> None:
         if (facts := session.facts) is not None:
             self.names.know(facts.name, facts.hostname)
-            self._put(HOST, facts.name, Peer(facts.tunnel_ip))
+            self._put(HOST, facts.name, _peer(facts))
             self.facts.host(facts.name, **_description(facts))
 
     def _note_alive(self, host: str) -> None:
@@ -361,6 +362,13 @@ class Control:
             log.exception("packet could not be answered", app=app.name, host=host, in_port=packet.in_port)
 
 
+def _peer(facts: HostFacts) -> Peer:
+    return Peer(facts.tunnel_ip, facts.uplinks, facts.gateway)
+
+
+DESCRIPTION = ("hostname", "tunnel_ip", "version", "bridge_mappings", "uplinks", "gateway", "problem")
+
+
 def _description(facts: HostFacts) -> dict[str, Any]:
     """What the store keeps of a host."""
-    return {name: getattr(facts, name) for name in ("hostname", "tunnel_ip", "version", "bridge_mappings", "problem")}
+    return {name: getattr(facts, name) for name in DESCRIPTION}

@@ -9,7 +9,7 @@ from apps import APPS
 from apps.contract import App
 from controller.compile.compiler import Compiler, Outcome
 from controller.compile.follow import follow
-from controller.compile.numbers import HostNumbers
+from controller.compile.numbers import KINDS, PEERS, TAGS, ZONES, HostNumbers, Kind
 from controller.view.network import ALWAYS, HOST, PEER, SETS_ON_HOST, TAG, ZONE
 from controller.view.source import Read, Rows
 from controller.view.topology import (
@@ -22,13 +22,7 @@ from controller.view.topology import (
 )
 from controller.view.view import Put
 
-KINDS: dict[str, tuple[Rows[Any, int], int, int]] = {
-    "tag": (TAG, 1, 4094),
-    "zone": (ZONE, 4096, 65535),
-    "peer": (PEER, 60001, 64999),
-}
-"""Kind of number -> (its rows, first, last). Local VLAN tags (IEEE 802.1Q: 0 and 4095 are reserved) are zones as well,
-so the zones of external addresses begin above them."""
+ROWS: dict[Kind, Rows[Any, int]] = {TAGS: TAG, ZONES: ZONE, PEERS: PEER}
 _GROUNDS = (PRESENT, MESH, FLOATING_IPS_ON_HOST, GATEWAYS_ON_HOST)
 """When one of these has changed for a host, its numbers are looked at."""
 
@@ -48,22 +42,20 @@ class Desired:
     def __init__(self, apps: Sequence[App] = APPS) -> None:
         self.view = network_view()
         self.compiler = Compiler(self.view, apps, follow, [HOST, PRESENT, SETS_ON_HOST])
-        self.numbers: dict[str, dict[str, HostNumbers]] = {}
+        self.numbers: dict[str, dict[Kind, HostNumbers]] = {}
         """Host -> kind -> numbers, of hosts that have said which they have kept; others get none, nor flows that need
         them."""
         self._unnumbered: set[str] = set()
         self._first: list[Put] = [(ALWAYS, "", True)]
 
-    def joined(self, host: str, kept: Mapping[str, Mapping[int, str]]) -> list[Put]:
+    def joined(self, host: str, kept: Mapping[Kind, Mapping[int, str]]) -> list[Put]:
         """A host has said which numbers it has, by kind. What we know already stands; else the puts that take over its
         own."""
         self._unnumbered.add(host)
         if host not in self.numbers:
-            self.numbers[host] = {
-                kind: HostNumbers(kept.get(kind, {}), first, last, kind) for kind, (_, first, last) in KINDS.items()
-            }
+            self.numbers[host] = {kind: HostNumbers(kind, kept.get(kind, {})) for kind in KINDS}
         return [
-            (KINDS[kind][0], (host, key), number)
+            (ROWS[kind], (host, key), number)
             for kind, numbers in self.numbers[host].items()
             for key, number in numbers.by_key.items()
         ]
@@ -81,11 +73,11 @@ class Desired:
     def _assign(self, host: str) -> Iterable[Put]:
         view = self.view
         present, mesh = view.row(PRESENT, host), view.row(MESH, host)
-        wanted: dict[str, Iterable[str]] = {
-            "tag": present.networks if present else (),
-            "zone": [*view.members(FLOATING_IPS_ON_HOST, host), *view.members(GATEWAYS_ON_HOST, host)],
-            "peer": mesh if mesh is not None else (),
+        wanted: dict[Kind, Iterable[str]] = {
+            TAGS: present.networks if present else (),
+            ZONES: [*view.members(FLOATING_IPS_ON_HOST, host), *view.members(GATEWAYS_ON_HOST, host)],
+            PEERS: mesh if mesh is not None else (),
         }
         for kind, keys in wanted.items():
             for key, number in self.numbers[host][kind].assign(keys).items():
-                yield KINDS[kind][0], (host, key), number
+                yield ROWS[kind], (host, key), number

@@ -7,8 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from controller.compile.desired import Desired
-from controller.compile.tags import HostTags
+from controller.compile.numbers import HostNumbers
 from controller.model import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from controller.southbound.kept import TAGS
 from controller.view.network import BINDING, GROUP, HOST, NETWORK, PORT, RULE, SUBNET, Binding, Peer
 from controller.view.view import Put
 from flows.flow import Flow
@@ -32,7 +33,7 @@ def example() -> dict[Table, list[Flow]]:
     desired = Desired()
     puts: list[Put] = [(HOST, host, Peer(f"172.31.0.{n}")) for n, host in enumerate((HERE, "host-2"), 1)]
     for _, host, _ in puts:
-        desired.joined(str(host), HostTags({}))
+        desired.joined(str(host), HostNumbers({}, TAGS.first, TAGS.last, TAGS.what))
     puts.append((NETWORK, "n", Network(id="n", vni=100)))
     subnet = Subnet(id="s", network_id="n", cidr="10.0.0.0/24", ip_version=4, gateway_ip="10.0.0.1")
     puts.append((SUBNET, "s", subnet))
