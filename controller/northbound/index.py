@@ -10,17 +10,18 @@ from controller.model import AddressGroup, Network, Pool, Port, Record, Security
 from controller.model.protocol import protocol_number
 from controller.store import Change, Store
 
-IP, MAC, VNI, NUMBER = "ip", "mac", "vni", "number"
+IP, MAC, VNI, NUMBER, SEGMENT = "ip", "mac", "vni", "number", "segment"
 """First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""
 RuleKey = tuple[object, ...]
 """What a rule says: see `rule_key`."""
 
 
 class Index:
-    """Who holds which address, MAC address, VNI and group number, what is on a network, and what is in a group.
+    """Who holds which address, MAC address, VNI, segment and group number, and what is on a network and in a group.
 
     `taken` holds what requests of this process have chosen and not yet stored, so that two of them never choose the
-    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number) and (NUMBER, number).
+    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number), (SEGMENT, physical network, VLAN) and
+    (NUMBER, number).
     """
 
     def __init__(self, store: Store) -> None:
@@ -33,6 +34,8 @@ class Index:
         self.ports_of: dict[str, set[str]] = {}
         self.macs: dict[tuple[str, str], str] = {}
         self.vnis: dict[int, str] = {}
+        self.segments: dict[tuple[str, int], str] = {}
+        """(Physical network, VLAN or 0) -> network id."""
         self.held: dict[str, dict[int, str]] = {}
         """Subnet id -> address as a number -> port id."""
         self.numbers: dict[int, str] = {}
@@ -129,6 +132,8 @@ class Index:
             self._ordered.pop(row.network_id, None)
         elif isinstance(row, Network):
             self.vnis[row.vni] = row.id
+            for segment in row.segments:
+                self.segments[segment.physical_network, segment.vlan] = row.id
 
     def _drop(self, row: Record) -> None:
         if isinstance(row, Port):
@@ -153,6 +158,8 @@ class Index:
                 self.held.pop(row.id, None)
         elif isinstance(row, Network):
             self.vnis.pop(row.vni, None)
+            for segment in row.segments:
+                self.segments.pop((segment.physical_network, segment.vlan), None)
             if row.id not in self.networks:
                 for index in (self.ports_of, self._subnets_of, self._ordered):
                     index.pop(row.id, None)
