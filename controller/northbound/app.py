@@ -16,9 +16,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.model import AddressGroup, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
+from controller.model import (
+    AddressGroup,
+    AddressScope,
+    Network,
+    Port,
+    Record,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    SubnetPool,
+)
 from controller.northbound import extensions, openapi
 from controller.northbound.address_groups import AddressGroupRest, AddressGroups
+from controller.northbound.address_scopes import AddressScopes
 from controller.northbound.agents import Agents
 from controller.northbound.collection import Collection, encoder
 from controller.northbound.default_group import DefaultGroupRest
@@ -31,6 +42,7 @@ from controller.northbound.ports import Ports
 from controller.northbound.rest import Methods, Rest, json
 from controller.northbound.security_group_rules import SecurityGroupRules
 from controller.northbound.security_groups import SecurityGroups
+from controller.northbound.subnet_pools import SubnetPools
 from controller.northbound.subnets import Subnets
 from controller.northbound.writer import Writer
 from controller.store import Change, Store
@@ -52,6 +64,7 @@ def create_app(
     networks, subnets, ports = Networks(index), Subnets(index), Ports(index)
     rules, addresses = SecurityGroupRules(index), AddressGroups(index)
     groups = SecurityGroups(index, rules)
+    scopes, pools = AddressScopes(index), SubnetPools(index)
     collections: dict[type[Record], Collection[Any]] = {
         Network: networks,
         Subnet: subnets,
@@ -59,6 +72,8 @@ def create_app(
         SecurityGroup: groups,
         SecurityGroupRule: rules,
         AddressGroup: addresses,
+        AddressScope: scopes,
+        SubnetPool: pools,
     }
     agents, operator, measures = Agents(store, writer, now), Operator(store), Measures(store)
 
@@ -96,6 +111,8 @@ def create_app(
         *DefaultGroupRest(groups, writer).routes(),
         *DefaultGroupRest(rules, writer).routes(),
         *AddressGroupRest(addresses, writer).routes(),
+        *Rest(scopes, writer).routes(),
+        *Rest(pools, writer).routes(),
         *agents.routes(),
         *extensions.ROUTES,
         *operator.routes(),

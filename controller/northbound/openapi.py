@@ -51,6 +51,8 @@ def document(collections: Iterable[Collection[Any]], agents: Mapping[str, Attrib
             "put": _operation(f"Change a {label}", 200, _object(one)) | _body(_object({name: _ref(f"{title}Update")})),
             "delete": _operation(f"Delete a {label}", 204, None),
         }
+        if "tags" not in attributes:
+            continue
         tags = _object({"tags": {"type": "array", "items": {"type": "string"}}})
         paths[f"{path}/{{id}}/tags"] = {
             "parameters": [_path("id")],

@@ -50,9 +50,14 @@ class Rest(Generic[R]):
 
     def routes(self) -> list[BaseRoute]:
         base = f"/v2.0/{self.collection.path}"
-        return [
+        plain: list[BaseRoute] = [
             Route(base, Methods(GET=self.many, POST=self.create)),
             Route(base + "/{id}", Methods(GET=self.show, PUT=self.update, DELETE=self.delete)),
+        ]
+        if "tags" not in self.collection.attributes:
+            return plain
+        return [
+            *plain,
             Route(
                 base + "/{id}/tags",
                 Methods(GET=self.tags, POST=self.add_tags, PUT=self.set_tags, DELETE=self.drop_tags),
