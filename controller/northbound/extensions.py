@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route
 from controller.northbound.collection import encoder
 from controller.northbound.faults import ExtensionNotFound
 from controller.northbound.rest import Methods, json
+from controller.northbound.router_extensions import ROUTER_EXTENSIONS
 
 # Alias: name, description, date of its definition. Names and dates: neutron-lib's API definitions.
 EXTENSIONS: dict[str, tuple[str, str, str]] = {
@@ -153,6 +154,7 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "2019-12-29T19:00:00-00:00",
     ),
 }
+EXTENSIONS |= ROUTER_EXTENSIONS
 
 
 def _described(alias: str) -> dict[str, object]:
@@ -183,7 +185,16 @@ async def version(request: Request) -> Response:
             "collection": f"{name}s",
             "links": [{"rel": "self", "href": f"{request.base_url}v2.0/{name.replace('_', '-')}s"}],
         }
-        for name in ("network", "subnet", "port", "security_group", "security_group_rule", "address_group")
+        for name in (
+            "network",
+            "subnet",
+            "port",
+            "security_group",
+            "security_group_rule",
+            "address_group",
+            "router",
+            "floatingip",
+        )
     ]
     return json(encoder.encode({"resources": resources}))
 

@@ -6,12 +6,26 @@ import random
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 
-from controller.model import AddressGroup, Network, Pool, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
+from controller.model import (
+    AddressGroup,
+    FloatingIP,
+    Network,
+    Pool,
+    Port,
+    PortForwarding,
+    Record,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from controller.model.protocol import protocol_number
+from controller.northbound.router_index import RouterIndex
 from controller.store import Change, Store
 
-IP, MAC, VNI, NUMBER = "ip", "mac", "vni", "number"
+IP, MAC, VNI, NUMBER, ROUTER = "ip", "mac", "vni", "number", "router"
 """First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""
+ROUTING = (Router, FloatingIP, PortForwarding)
 RuleKey = tuple[object, ...]
 """What a rule says: see `rule_key`."""
 
@@ -20,7 +34,7 @@ class Index:
     """Who holds which address, MAC address, VNI and group number, what is on a network, and what is in a group.
 
     `taken` holds what requests of this process have chosen and not yet stored, so that two of them never choose the
-    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number) and (NUMBER, number).
+    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number), (NUMBER, number) and (ROUTER, number).
     """
 
     def __init__(self, store: Store) -> None:
@@ -43,6 +57,7 @@ class Index:
         self.rules_naming: dict[str, set[str]] = {}
         """Id of a remote group, of either kind -> rules."""
         self.rule_ids: dict[RuleKey, str] = {}
+        self.routing = RouterIndex(store)
         self.taken: set[Hashable] = set()
         self.generation = 0
         """Goes up with each transaction seen."""
@@ -50,7 +65,7 @@ class Index:
         self._ordered: dict[str, tuple[Subnet, ...]] = {}
         self._cursor: dict[str, int] = {}
         self._waiting: list[asyncio.Future[None]] = []
-        for kind in (Network, Subnet, Port, SecurityGroup, AddressGroup, SecurityGroupRule):
+        for kind in (Network, Subnet, Port, SecurityGroup, AddressGroup, SecurityGroupRule, *ROUTING):
             for row in store.rows(kind).values():
                 self._add(row)
         store.subscribe(self._changed)
@@ -129,6 +144,8 @@ class Index:
             self._ordered.pop(row.network_id, None)
         elif isinstance(row, Network):
             self.vnis[row.vni] = row.id
+        elif isinstance(row, ROUTING):
+            self.routing.add(row)
 
     def _drop(self, row: Record) -> None:
         if isinstance(row, Port):
@@ -156,6 +173,8 @@ class Index:
             if row.id not in self.networks:
                 for index in (self.ports_of, self._subnets_of, self._ordered):
                     index.pop(row.id, None)
+        elif isinstance(row, ROUTING):
+            self.routing.drop(row)
 
 
 def rule_key(rule: SecurityGroupRule) -> RuleKey:

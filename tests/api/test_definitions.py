@@ -247,8 +247,8 @@ def test_extensions(api: Api) -> None:
     assert {each["alias"] for each in listed} == set(EXTENSIONS)
     shown = api.ask("GET", "/v2.0/extensions/agent")["extension"]
     assert shown in listed and set(shown) == {"name", "alias", "description", "updated", "links"}
-    missing = api.raw("GET", "/v2.0/extensions/router")
-    assert api.fault(missing) == (404, "HTTPNotFound", "Extension with alias router does not exist")
+    missing = api.raw("GET", "/v2.0/extensions/metering")
+    assert api.fault(missing) == (404, "HTTPNotFound", "Extension with alias metering does not exist")
 
 
 def test_shown_attributes_are_those_in_the_table(api: Api) -> None:
