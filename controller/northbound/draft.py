@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from controller.model import FixedIP, Network, Port, Record, SecurityGroupRule, Subnet
-from controller.model.network import VNI_MAX
+from controller.model import FixedIP, Network, Port, Record, SecurityGroupRule, Segment, Subnet
+from controller.model.network import VLAN_MAX, VNI_MAX
 from controller.model.resource import Resource
 from controller.model.router import NUMBER_MAX as ROUTER_NUMBER_MAX
 from controller.model.security_group import NUMBER_MAX
@@ -21,7 +21,8 @@ from controller.northbound.faults import (
     NetworkNotFound,
     TunnelIdInUse,
 )
-from controller.northbound.index import IP, MAC, NUMBER, ROUTER, VNI, Index, RuleKey
+from controller.northbound.index import IP, MAC, NUMBER, ROUTER, SEGMENT, VNI, Index, RuleKey
+from controller.northbound.provider_faults import FlatNetworkInUse, NoNetworkAvailable, VlanIdInUse
 from controller.store import Delete, Insert, Step, Update
 
 R = TypeVar("R", bound=Resource)
@@ -112,6 +113,25 @@ class Draft:
             raise TunnelIdInUse(vni=wanted)
         self._choose((VNI, wanted))
         return wanted
+
+    def segment(self, physical_network: str, vlan: int | None) -> Segment:
+        """That VLAN of the physical network (0: what is untagged on it), or one that nobody has."""
+
+        def is_taken(number: int) -> bool:
+            key = physical_network, number
+            return key in self.index.segments or (SEGMENT, *key) in self.index.taken
+
+        if vlan is None:
+            free = [number for number in range(1, VLAN_MAX + 1) if not is_taken(number)]
+            if not free:
+                raise NoNetworkAvailable
+            vlan = random.choice(free)
+        elif is_taken(vlan):
+            if vlan == 0:
+                raise FlatNetworkInUse(physical_network=physical_network)
+            raise VlanIdInUse(vlan=vlan, physical_network=physical_network)
+        self._choose((SEGMENT, physical_network, vlan))
+        return Segment(id=new_id(), physical_network=physical_network, vlan=vlan)
 
     def group_number(self, *, addresses: bool = False) -> int:
         """Of a new security group, or of a group of addresses, which have the top bit set."""

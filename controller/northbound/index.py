@@ -23,7 +23,7 @@ from controller.model.protocol import protocol_number
 from controller.northbound.router_index import RouterIndex
 from controller.store import Change, Store
 
-IP, MAC, VNI, NUMBER, ROUTER = "ip", "mac", "vni", "number", "router"
+IP, MAC, VNI, NUMBER, SEGMENT, ROUTER = "ip", "mac", "vni", "number", "segment", "router"
 """First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""
 ROUTING = (Router, FloatingIP, PortForwarding)
 RuleKey = tuple[object, ...]
@@ -31,10 +31,11 @@ RuleKey = tuple[object, ...]
 
 
 class Index:
-    """Who holds which address, MAC address, VNI and group number, what is on a network, and what is in a group.
+    """Who holds which address, MAC address, VNI, segment and group number, and what is on a network and in a group.
 
     `taken` holds what requests of this process have chosen and not yet stored, so that two of them never choose the
-    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number), (NUMBER, number) and (ROUTER, number).
+    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number), (SEGMENT, physical network, VLAN),
+    (NUMBER, number) and (ROUTER, number).
     """
 
     def __init__(self, store: Store) -> None:
@@ -47,6 +48,8 @@ class Index:
         self.ports_of: dict[str, set[str]] = {}
         self.macs: dict[tuple[str, str], str] = {}
         self.vnis: dict[int, str] = {}
+        self.segments: dict[tuple[str, int], str] = {}
+        """(Physical network, VLAN or 0) -> network id."""
         self.held: dict[str, dict[int, str]] = {}
         """Subnet id -> address as a number -> port id."""
         self.numbers: dict[int, str] = {}
@@ -144,6 +147,8 @@ class Index:
             self._ordered.pop(row.network_id, None)
         elif isinstance(row, Network):
             self.vnis[row.vni] = row.id
+            for segment in row.segments:
+                self.segments[segment.physical_network, segment.vlan] = row.id
         elif isinstance(row, ROUTING):
             self.routing.add(row)
 
@@ -170,6 +175,8 @@ class Index:
                 self.held.pop(row.id, None)
         elif isinstance(row, Network):
             self.vnis.pop(row.vni, None)
+            for segment in row.segments:
+                self.segments.pop((segment.physical_network, segment.vlan), None)
             if row.id not in self.networks:
                 for index in (self.ports_of, self._subnets_of, self._ordered):
                     index.pop(row.id, None)

@@ -102,11 +102,6 @@ class RouterExternalGatewayInUseByFloatingIp(Fault):
     )
 
 
-class ExternalNetworkInUse(Fault):
-    status = 409
-    text = "External network {id} cannot be updated to be made non-external, since it has existing gateway ports."
-
-
 class ServicePortInUse(Fault):
     status = 409
     text = "Port {id} cannot be deleted directly via the port API: has device owner {owner}."

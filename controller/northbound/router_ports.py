@@ -6,7 +6,7 @@ from typing import Any
 from controller.model import FloatingIP, Network, Port
 from controller.northbound.draft import Draft
 from controller.northbound.faults import UnsupportedPortDeviceOwner
-from controller.northbound.router_faults import ExternalNetworkInUse, ServicePortInUse
+from controller.northbound.router_faults import ServicePortInUse
 
 OWN = ("fixed_ips", "device_id", "device_owner")
 """What is a router's or a floating IP's to change on its ports."""
@@ -64,13 +64,6 @@ def drop_forwardings(draft: Draft, floating_ip: FloatingIP, gone: Collection[str
         draft.delete(routing.port_forwardings[id])
     # Its next revision lets two requests that each leave one of the last two exclude each other.
     draft.change(floating_ip, router_id=floating_ip.router_id if own.difference(gone) else None)
-
-
-def check_not_external(draft: Draft, network: Network) -> None:
-    """Neither a gateway nor a floating IP is on the network, so that it need not be external."""
-    routing = draft.index.routing
-    if routing.gateways_on.get(network.id) or routing.floating_ips_on.get(network.id):
-        raise ExternalNetworkInUse(id=network.id)
 
 
 def drop_unused(draft: Draft, network: Network) -> set[str]:

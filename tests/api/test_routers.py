@@ -104,7 +104,9 @@ def test_gateway(api: Api) -> None:
     assert info["network_id"] == external and info["enable_snat"] is True
     assert [each["subnet_id"] for each in info["external_fixed_ips"]] == [subnet]
     (port,) = api.list("port", ("device_id", router["id"]))
-    assert port["device_owner"] == GATEWAY and port["project_id"] == "" and port["fixed_ips"] == info["external_fixed_ips"]
+    assert (
+        port["device_owner"] == GATEWAY and port["project_id"] == "" and port["fixed_ips"] == info["external_fixed_ips"]
+    )
     assert port["security_groups"] == [] and not port["port_security_enabled"]
 
     # The address may be chosen, and stays when it is not spoken of.
