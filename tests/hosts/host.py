@@ -105,6 +105,13 @@ class Host:
             raise LookupError(f"{daemon} of {self.name} is not running")
         return pid
 
+    def runs(self, daemon: str) -> bool:
+        try:
+            self.pid(daemon)
+        except LookupError:
+            return False
+        return True
+
     @cached_property
     def ovsdb(self) -> OpenVSwitch:
         # ovsdbapp keeps one connection a class, so each host has a class.

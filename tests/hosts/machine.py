@@ -10,6 +10,7 @@ from tests.hosts.namespace import ip, run, settings
 from tests.hosts.ping import Ping, RunningPing
 from tests.hosts.sniffer import Sniffer
 from tests.hosts.talk import PORT, SAW, Server, talk
+from tests.hosts.until import until
 
 
 class Machine:
@@ -134,6 +135,14 @@ class Machine:
     ) -> str:
         """What the server there says (``inet saw 203.0.113.10``), or what came instead: see ``talk``."""
         return talk(self.namespace, address, port, protocol, source_port=source_port, timeout=timeout)
+
+    def reach(self, address: str, timeout: float = 10.0) -> None:
+        """Until a ping there is answered."""
+        until(lambda: self.ping(address, count=1, wait=0.5).lost, 0, timeout)
+
+    def expect(self, says: str, address: str, port: int = PORT, protocol: str = "tcp", timeout: float = 10.0) -> None:
+        """Until the server there says so; SILENCE: until nobody answers."""
+        until(lambda: self.talk(address, port, protocol, timeout=1.0), says, timeout)
 
     def connect(self, address: str, port: int = PORT, timeout: float = 3.0) -> str:
         """Name of the machine that answers TCP there; empty when none did in time."""

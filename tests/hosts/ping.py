@@ -40,6 +40,8 @@ class RunningPing:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # Room for minutes: while nobody reads, a full pipe would stop it.
+            pipesize=1 << 20,
         )
         self._lines = process.Lines(self._process, f"ping {address}")
         self._said: list[str] = []

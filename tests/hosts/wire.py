@@ -5,12 +5,19 @@ import select
 import socket
 import struct
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from tests.hosts import frame
 from tests.hosts.namespace import open_socket
+
+
+class Sender(NamedTuple):
+    host: str
+    address: str
+    """IPv4 or IPv6 source, or who ARP says that it is."""
+    arp: bool
 
 
 class Wire:
@@ -24,7 +31,7 @@ class Wire:
             each = open_socket(rack, socket.AF_PACKET, socket.SOCK_RAW, every)
             each.bind((device, 3))
             self._sockets[each] = host
-        self._heard: Counter[tuple[str, str]] = Counter()
+        self._heard: Counter[Sender] = Counter()
         self._lock = threading.Lock()
         self._end, self._ended = socket.socketpair()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -48,37 +55,35 @@ class Wire:
                     continue
                 if kind != socket.PACKET_OUTGOING and (source := _source(data)):
                     with self._lock:
-                        self._heard[self._sockets[each], source] += 1
+                        self._heard[Sender(self._sockets[each], *source)] += 1
 
-    def heard(self) -> Counter[tuple[str, str]]:
-        """(host, source address) -> frames, since the beginning or the last ``clear``. A source of ARP counts too."""
+    def heard(self) -> Counter[Sender]:
+        """Frames of each sender, since the beginning."""
         with self._lock:
             return Counter(self._heard)
 
-    def clear(self) -> None:
-        with self._lock:
-            self._heard.clear()
-
-    def inside(self, networks: Iterable[str]) -> set[tuple[str, str]]:
-        """(host, source address) of frames whose source is in one of the networks."""
+    def from_inside(self, networks: Iterable[str], since: Counter[Sender]) -> set[Sender]:
+        """Senders with addresses of these networks, which should have stayed inside."""
         inner = [ipaddress.ip_network(one) for one in networks]
-        heard = ((host, source, ipaddress.ip_address(source)) for host, source in self.heard())
-        return {(host, source) for host, source, address in heard if any(address in network for network in inner)}
+        senders = {sender: ipaddress.ip_address(sender.address) for sender in self.heard() - since}
+        return {sender for sender, address in senders.items() if any(address in network for network in inner)}
 
-    def hosts(self, source: str, seconds: float) -> set[str]:
-        """By which hosts the address sends within a time from now."""
-        before = self.heard()
-        time.sleep(seconds)
-        return {host for host, address in self.heard() - before if address == source}
+    def hosts(self, address: str, since: Counter[Sender]) -> set[str]:
+        """By whose uplinks the address has sent packets (not just ARP)."""
+        return {sender.host for sender in self.heard() - since if sender.address == address and not sender.arp}
 
 
-def _source(data: bytes) -> str:
-    """Of an IPv4, IPv6 or ARP frame, tagged or not; of others nothing. What has no address yet is nobody."""
-    at = 16 if data[12:14] == struct.pack("!H", 0x8100) else 12
-    if len(data) < at + 30:
-        return ""
-    (kind,) = struct.unpack_from("!H", data, at)
-    if kind == frame.IPV6:
-        return socket.inet_ntop(socket.AF_INET6, data[at + 10 : at + 26])
-    offset = {frame.IPV4: 14, frame.ARP: 16}.get(kind)
-    return socket.inet_ntoa(data[at + offset : at + offset + 4]) if offset else ""
+def _source(data: bytes) -> tuple[str, bool] | None:
+    """Address of an IPv4, IPv6 or ARP frame, and whether it was ARP. The kernel has taken off any VLAN tag."""
+    if len(data) < 42:
+        return None
+    (kind,) = struct.unpack_from("!H", data, 12)
+    match kind:
+        case frame.IPV4:
+            return socket.inet_ntoa(data[26:30]), False
+        case frame.ARP:
+            return socket.inet_ntoa(data[28:32]), True
+        case frame.IPV6:
+            return socket.inet_ntop(socket.AF_INET6, data[22:38]), False
+        case _:
+            return None
