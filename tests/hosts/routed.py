@@ -89,6 +89,9 @@ class Routed:
     def vm(self, name: str) -> Vm:
         return self.lab.vms[name]
 
+    def router_now(self) -> Row:
+        return self.red.tenant.show("router", self.router["id"])
+
     def carriers(self) -> set[str]:
         """By whose uplinks pings leave that the router translates: of one gateway host, unless it is just changing."""
         before = self.wire.heard()
