@@ -7,8 +7,32 @@ from collections import defaultdict
 from pathlib import Path
 
 from controller.compile.desired import Desired
-from controller.model import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
-from controller.view.network import BINDING, GROUP, HOST, NETWORK, PORT, RULE, SUBNET, Binding, Peer
+from controller.model import (
+    FixedIP,
+    FloatingIP,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Segment,
+    Subnet,
+)
+from controller.model.router import FLOATING_IP as HOLDER
+from controller.model.router import GATEWAY, INTERFACE
+from controller.view.network import (
+    BINDING,
+    FLOATING_IP,
+    GROUP,
+    HOST,
+    NETWORK,
+    PORT,
+    ROUTER,
+    RULE,
+    SUBNET,
+    Binding,
+    Peer,
+)
 from controller.view.view import Put
 from flows.flow import Flow
 from flows.pipeline import page
