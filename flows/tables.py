@@ -155,12 +155,14 @@ GATEWAY = Table(
 )  # fmt: skip
 NAT = Table(
     BR_INT, 18, "nat",
-    "On the gateway host: the address by which the sender is known outside. What may be the first packet of its "
-    "connection is looked at again, lest it leave untranslated when all ports are taken.",
+    "On the gateway host: the address by which the sender is known outside. The first packet of a TCP connection is "
+    "looked at again, lest it leave untranslated when all ports are taken.",
     matches=(
         f.ROUTER, f.ETH_TYPE, f.IPV4_SRC, f.IPV4_DST, f.IP_PROTO, f.TCP_FLAGS, f.TCP_SRC, f.UDP_SRC,
     ),
-    writes=(f.NETWORK_KEY, f.FLAGS, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST),
+    writes=(
+        f.NETWORK_KEY, f.FLAGS, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST, f.TCP_SRC, f.UDP_SRC,
+    ),
     goto=("natted", "uplink"), calls=("l2",),
 )  # fmt: skip
 NATTED = Table(
@@ -197,7 +199,10 @@ INBOUND = Table(
     matches=(
         f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST, f.TCP_DST, f.UDP_DST,
     ),
-    reads=(f.ARP_TPA,), writes=(f.NETWORK_KEY, f.FLAGS, f.ETH_SRC, f.ETH_DST, f.IP_TTL, f.ADDRESS, f.MAC),
+    reads=(f.ARP_TPA,),
+    writes=(
+        f.NETWORK_KEY, f.FLAGS, f.ETH_SRC, f.ETH_DST, f.IP_TTL, f.ADDRESS, f.MAC, f.IPV4_DST, f.TCP_DST, f.UDP_DST,
+    ),
     goto=("returned",), calls=("neighbour", "reply", "route", "l2"), outputs="the controller",
 )  # fmt: skip
 RETURNED = Table(
