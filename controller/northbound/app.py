@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.model import (
     AddressGroup,
+    AddressScope,
     FloatingIP,
     Network,
     Port,
@@ -27,10 +28,12 @@ from controller.model import (
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    SubnetPool,
 )
 from controller.model.router import GATEWAY
 from controller.northbound import extensions, openapi
 from controller.northbound.address_groups import AddressGroupRest, AddressGroups
+from controller.northbound.address_scopes import AddressScopes
 from controller.northbound.agents import Agents
 from controller.northbound.collection import Collection, encoder
 from controller.northbound.default_group import DefaultGroupRest
@@ -46,6 +49,7 @@ from controller.northbound.rest import Methods, Rest, json
 from controller.northbound.routers import RouterRest, Routers
 from controller.northbound.security_group_rules import SecurityGroupRules
 from controller.northbound.security_groups import SecurityGroups
+from controller.northbound.subnet_pools import SubnetPools
 from controller.northbound.subnets import Subnets
 from controller.northbound.writer import Writer
 from controller.store import Change, Store
@@ -67,6 +71,7 @@ def create_app(
     networks, subnets, ports = Networks(index), Subnets(index), Ports(index)
     rules, addresses = SecurityGroupRules(index), AddressGroups(index)
     groups = SecurityGroups(index, rules)
+    scopes, pools = AddressScopes(index), SubnetPools(index)
     routers, floating_ips, forwardings = Routers(index, ports), FloatingIPs(index, ports), PortForwardings(index)
     collections: dict[type[Record], Collection[Any]] = {
         Network: networks,
@@ -75,6 +80,8 @@ def create_app(
         SecurityGroup: groups,
         SecurityGroupRule: rules,
         AddressGroup: addresses,
+        AddressScope: scopes,
+        SubnetPool: pools,
         Router: routers,
         FloatingIP: floating_ips,
         PortForwarding: forwardings,
@@ -121,6 +128,8 @@ def create_app(
         *DefaultGroupRest(groups, writer).routes(),
         *DefaultGroupRest(rules, writer).routes(),
         *AddressGroupRest(addresses, writer).routes(),
+        *Rest(scopes, writer).routes(),
+        *Rest(pools, writer).routes(),
         *RouterRest(routers, writer).routes(),
         *Rest(floating_ips, writer).routes(),
         *PortForwardingRest(forwardings, writer).routes(),

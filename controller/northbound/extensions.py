@@ -17,6 +17,7 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "2026-04-01T00:00:00-00:00",
     ),
     "address-group": ("Address group", "Support address group", "2020-07-15T10:00:00-00:00"),
+    "address-scope": ("Address scope", "Address scopes extension.", "2015-07-26T10:00:00-00:00"),
     "agent": ("agent", "The agent management extension.", "2013-02-03T10:00:00-00:00"),
     "allowed-address-pairs": (
         "Allowed Address Pairs",
@@ -27,6 +28,11 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "Port Binding",
         "Expose port bindings of a virtual port to external application",
         "2014-02-03T10:00:00-00:00",
+    ),
+    "default-subnetpools": (
+        "Default Subnetpools",
+        "Provides ability to mark and use a subnetpool as the default.",
+        "2016-02-18T18:00:00-00:00",
     ),
     "empty-string-filtering": (
         "Empty String Filtering Extension",
@@ -143,6 +149,11 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "Indicates if the security group is stateful or not",
         "2019-11-26T09:00:00-00:00",
     ),
+    "subnet_allocation": (
+        "Subnet Allocation",
+        "Enables allocation of subnets from a subnet pool",
+        "2015-03-30T10:00:00-00:00",
+    ),
     "tag-creation": (
         "Tag creation extension",
         "Allow to create multiple tags for a resource",
@@ -192,6 +203,8 @@ async def version(request: Request) -> Response:
             "security_group",
             "security_group_rule",
             "address_group",
+            "address_scope",
+            "subnetpool",
             "router",
             "floatingip",
         )

@@ -7,6 +7,7 @@ import msgspec
 from controller.model import Network
 from controller.model.router import FLOATING_IP, GATEWAY
 from controller.northbound import provider, router_ports, values
+from controller.northbound.allocation import scope_of
 from controller.northbound.attributes import Attribute, Rule, attributes
 from controller.northbound.collection import Collection
 from controller.northbound.draft import Draft, new_id
@@ -68,6 +69,12 @@ def network_attributes(index: Index) -> dict[str, Attribute]:
     def subnets(network: Network) -> list[str]:
         return [subnet.id for subnet in index.subnets_of(network.id)]
 
+    def scope(version: int) -> Rule:
+        def of(network: Network) -> str | None:
+            return scope_of(index, index.subnets_of(network.id), version)
+
+        return Rule(get=of, filter=False, sort=False, type=str | None)
+
     rules = {
         "admin_state_up": Rule(values.boolean, matches=values.boolean),
         "shared": Rule(values.boolean, sort=False, matches=values.boolean),
@@ -76,6 +83,8 @@ def network_attributes(index: Index) -> dict[str, Attribute]:
         "mtu": Rule(values.non_negative, matches=values.integer),
         "subnets": Rule(get=subnets, filter=False, sort=False, type=list[str]),
         "status": Rule(get=lambda _: "ACTIVE", type=Literal["ACTIVE"]),
+        "ipv4_address_scope": scope(4),
+        "ipv6_address_scope": scope(6),
         **provider.RULES,
     }
     return attributes(Network, rules, without=("vni", "segments"))

@@ -54,7 +54,7 @@ def document(collections: Iterable[Collection[Any]], agents: Mapping[str, Attrib
             "put": _operation(f"Change a {label}", 200, _object(one)) | _body(_object({name: _ref(f"{title}Update")})),
             "delete": _operation(f"Delete a {label}", 204, None),
         }
-        if not collection.tagged:
+        if "tags" not in attributes or not collection.tagged:
             continue
         tags = _object({"tags": {"type": "array", "items": {"type": "string"}}})
         paths[f"{path}/{{id}}/tags"] = {

@@ -54,7 +54,7 @@ class Rest(Generic[R]):
             Route(base, Methods(GET=self.many, POST=self.create)),
             Route(base + "/{id}", Methods(GET=self.show, PUT=self.update, DELETE=self.delete)),
         ]
-        if not self.collection.tagged:
+        if "tags" not in self.collection.attributes or not self.collection.tagged:
             return plain
         return [
             *plain,
