@@ -1,6 +1,16 @@
 """The apps. Each is one function of the network; their order here means nothing."""
 
-from apps import dhcp, guard, neighbours, overlay, security, switching
+from apps import dhcp, external, guard, nat, neighbours, overlay, routing, security, switching
 from apps.contract import App
 
-APPS: tuple[App, ...] = (switching.APP, overlay.APP, neighbours.APP, dhcp.APP, guard.APP, security.APP)
+APPS: tuple[App, ...] = (
+    switching.APP,
+    overlay.APP,
+    neighbours.APP,
+    dhcp.APP,
+    guard.APP,
+    security.APP,
+    routing.APP,
+    nat.APP,
+    external.APP,
+)

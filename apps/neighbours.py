@@ -23,6 +23,7 @@ from flows.fields import (
     ETH_DST,
     ETH_SRC,
     ETH_TYPE,
+    FLAGS,
     ICMPV6_TYPE,
     IN_PORT,
     IP_PROTO,
@@ -32,7 +33,7 @@ from flows.fields import (
 )
 from flows.flow import Flow
 from flows.match import Match
-from flows.tables import FLOOD, L2, NEIGHBOUR, REPLY, RESOLVE
+from flows.tables import FLOOD, FROM_TUNNEL, L2, NEIGHBOUR, REPLY, RESOLVE, TUNNEL, WATCH
 
 ARP = {ETH_TYPE: 0x0806}
 REQUEST, ANSWER = 1, 2
@@ -43,7 +44,10 @@ SOLICITATION = {ETH_TYPE: 0x86DD, IP_PROTO: 58, ICMPV6_TYPE: 135}
 def boot(view: View, _: str) -> Iterator[Wanted]:
     # Only what is sent to a group: a unicast request asks whether the owner is still there, and goes there.
     asked = Match({**ARP, ARP_OP: REQUEST, ETH_DST: GROUP_BIT})
-    yield EVERYWHERE, Flow(RESOLVE, 20, asked, (Move(ARP_TPA, ADDRESS4, 32), Resubmit(NEIGHBOUR), Goto(REPLY)))
+    yield (
+        EVERYWHERE,
+        Flow(RESOLVE, 20, asked, (Move(ARP_TPA, ADDRESS4, 32), Resubmit(NEIGHBOUR), Resubmit(WATCH), Goto(REPLY))),
+    )
     solicited = Match({**SOLICITATION, ETH_DST: GROUP_BIT})
     lookup = (Move(ND_TARGET, ADDRESS, 128), Resubmit(NEIGHBOUR), Goto(REPLY))
     yield EVERYWHERE, Flow(RESOLVE, 20, solicited, lookup)
@@ -58,9 +62,11 @@ def boot(view: View, _: str) -> Iterator[Wanted]:
         Move(MAC, ARP_SHA, 48),
         Move(ARP_SPA, ARP_TPA, 32),
         Move(ADDRESS4, ARP_SPA, 32),
-        InPort(),
     )
-    yield EVERYWHERE, Flow(REPLY, 20, Match(ARP), answer)
+    yield EVERYWHERE, Flow(REPLY, 20, Match(ARP), (*answer, InPort()))
+    outside = Match({**ARP, FLAGS: (FROM_TUNNEL, FROM_TUNNEL)})
+    back = (Set(FLAGS, 0, FROM_TUNNEL), Set(IN_PORT, 0), Goto(TUNNEL))
+    yield EVERYWHERE, Flow(REPLY, 25, outside, (*answer, *back))
     yield EVERYWHERE, Flow(REPLY, 20, Match(SOLICITATION), (Move(MAC, ETH_DST, 48), Goto(L2)))
 
 

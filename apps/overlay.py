@@ -25,7 +25,7 @@ def boot(view: View, _: str) -> Iterator[Wanted]:
 def tag(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     host, network_id = key
     number, network = view.row(TAG, key), view.row(NETWORK, network_id)
-    if number is None or network is None:
+    if number is None or network is None or network.segment is not None:
         return
     here, vid = on_host(host), VLAN_PRESENT | number
     to_vni = (PopVlan(), Set(TUNNEL_ID, network.vni), Goto(UNICAST))
@@ -39,7 +39,7 @@ def unicast(view: View, id: str) -> Iterator[Wanted]:
     where, port = view.row(LOCATION, id), view.row(PORT, id)
     network = where and view.row(NETWORK, where.network_id)
     peer = where and view.row(HOST, where.host)
-    if where is None or port is None or not network or not peer or not peer.tunnel_ip:
+    if where is None or port is None or not network or network.segment or not peer or not peer.tunnel_ip:
         return
     match = Match({TUNNEL_ID: network.vni, ETH_DST: port.mac_address})
     yield on_network(where.network_id), Flow(UNICAST, 20, match, (_to(peer.tunnel_ip), Goto(PEER)))
@@ -50,7 +50,7 @@ def flood(view: View, network_id: str) -> Iterator[Wanted]:
     network = view.row(NETWORK, network_id)
     peers = [view.row(HOST, host) for host in sorted(view.members(HOSTS_OF_NETWORK, network_id))]
     addresses = [peer.tunnel_ip for peer in peers if peer is not None and peer.tunnel_ip]
-    if network is None or len(addresses) < 2:
+    if network is None or network.segment or not addresses:
         return
     copies = tuple(action for address in addresses for action in (_to(address), Resubmit(PEER)))
     yield on_network(network_id), Flow(TUNNEL_FLOOD, 20, Match({TUNNEL_ID: network.vni}), copies)

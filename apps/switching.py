@@ -48,8 +48,9 @@ COMMIT = Ct(TAG_REGISTER, commit=True)
 
 
 def boot(view: View, _: str) -> Iterator[Wanted]:
-    for table in (t.CLASSIFY, t.FLOOD, t.CHUNKS, t.CHUNK, t.TAG):
+    for table in (t.CLASSIFY, t.CHUNKS, t.CHUNK, t.TAG):
         yield EVERYWHERE, Flow(table, 0, Match({}), ())
+    yield EVERYWHERE, Flow(t.FLOOD, 0, Match({}), (Goto(t.TUNNEL),))
     yield EVERYWHERE, Flow(t.L2, 30, Match({ETH_DST: GROUP_BIT}), (Goto(t.FLOOD),))
     yield EVERYWHERE, Flow(t.L2, 0, Match({}), (Goto(t.TUNNEL),))
     yield EVERYWHERE, Flow(t.TUNNEL, 30, Match({FLAGS: (t.FROM_TUNNEL, t.FROM_TUNNEL)}), ())
@@ -84,15 +85,16 @@ def local_port(view: View, id: str) -> Iterator[Wanted]:
 
 
 def tag(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
-    """The network's local VLAN tag on one host, both ways."""
+    """The network's local VLAN tag on one host, both ways; of a physical network's, only its conntrack zone."""
     host, network_id = key
     number, network = view.row(TAG, key), view.row(NETWORK, network_id)
     if number is None or network is None:
         return
     here = on_host(host)
-    tagged = Match({IN_PORT: t.PATCH_TUN, VLAN_VID: VLAN_PRESENT | number})
-    into = (PopVlan(), Set(NETWORK_KEY, network.vni), Set(FLAGS, t.FROM_TUNNEL, t.FROM_TUNNEL), Goto(t.L2))
-    yield here, Flow(t.CLASSIFY, 20, tagged, into)
+    if network.segment is None:
+        tagged = Match({IN_PORT: t.PATCH_TUN, VLAN_VID: VLAN_PRESENT | number})
+        into = (PopVlan(), Set(NETWORK_KEY, network.vni), Set(FLAGS, t.FROM_TUNNEL, t.FROM_TUNNEL), Goto(t.L2))
+        yield here, Flow(t.CLASSIFY, 20, tagged, into)
     yield here, Flow(t.TAG, 20, Match({NETWORK_KEY: network.vni}), (Set(TAG_REGISTER, number),))
 
 

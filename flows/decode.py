@@ -2,14 +2,20 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Literal
 
 from flows.actions import (
     Action,
+    CheckLarger,
     Ct,
+    CtClear,
+    DecTtl,
+    FirstLive,
     Goto,
     InPort,
     Meter,
     Move,
+    Nat,
     Normal,
     Output,
     OutputField,
@@ -17,16 +23,29 @@ from flows.actions import (
     PushVlan,
     Resubmit,
     Set,
+    Spread,
     ToController,
 )
 from flows.fields import CT_TUPLE, FIELDS, PORT_CONTROLLER, PORT_IN_PORT, PORT_NORMAL, Field
 from flows.flow import Flow
 from flows.match import Match
 from flows.tables import BY_NUMBER
+from flows.value import show_address
 from flows.wire import (
+    BUNDLE_LOAD,
+    CHECK_PKT_LARGER,
     CT,
+    CT_CLEAR,
+    MULTIPATH,
+    NAT,
+    NAT_DST,
+    NAT_IPV4_MIN,
+    NAT_IPV6_MIN,
+    NAT_PROTO_MIN,
+    NAT_SRC,
     NICIRA,
     OFPAT_COPY_FIELD,
+    OFPAT_DEC_NW_TTL,
     OFPAT_EXPERIMENTER,
     OFPAT_METER,
     OFPAT_OUTPUT,
@@ -37,6 +56,7 @@ from flows.wire import (
     OFPIT_GOTO_TABLE,
     OUTPUT_REG,
     RESUBMIT_TABLE,
+    action_bytes,
 )
 
 _HEADERS = {
@@ -45,6 +65,9 @@ _HEADERS = {
     **{f.masked: (f, True) for f in FIELDS if f.maskable},
 }
 """OXM header -> (field, whether a mask follows)."""
+
+
+_SIDES: dict[int, Literal["src", "dst", ""]] = {0: "", NAT_SRC: "src", NAT_DST: "dst"}
 
 
 class Undecodable(ValueError):
@@ -126,16 +149,50 @@ def _action(bridge: str, kind: int, data: bytes) -> Action:
         return PushVlan()
     if kind == OFPAT_POP_VLAN:
         return PopVlan()
-    if kind == OFPAT_EXPERIMENTER:
-        experimenter, subtype = struct.unpack_from("!IH", data, 4)
-        if (experimenter, subtype) == (NICIRA, RESUBMIT_TABLE) and data[10:12] == b"\xff\xf8":
-            return Resubmit(BY_NUMBER[bridge, data[12]])
-        if (experimenter, subtype) == (NICIRA, OUTPUT_REG):
-            field = _HEADERS[data[12:16]][0]
-            if int.from_bytes(data[10:12]) == field.bits - 1:
-                return OutputField(field)
-        if (experimenter, subtype) == (NICIRA, CT) and len(data) == 24:
-            flags, zone, bits, table, helper = struct.unpack_from("!H4sHB3xH", data, 10)
-            if flags in (0, 1) and bits == 15 and not helper:
-                return Ct(_HEADERS[zone][0], None if table == 0xFF else BY_NUMBER[bridge, table], bool(flags))
+    if kind == OFPAT_DEC_NW_TTL:
+        return DecTtl()
+    if kind == OFPAT_EXPERIMENTER and int.from_bytes(data[4:8]) == NICIRA:
+        return _nicira(bridge, int.from_bytes(data[8:10]), data)
     raise KeyError(f"action {data.hex()}")
+
+
+def _nicira(bridge: str, subtype: int, data: bytes) -> Action:
+    if subtype == RESUBMIT_TABLE and data[10:12] == b"\xff\xf8":
+        return Resubmit(BY_NUMBER[bridge, data[12]])
+    if subtype == OUTPUT_REG:
+        field = _HEADERS[data[12:16]][0]
+        if int.from_bytes(data[10:12]) == field.bits - 1:
+            return OutputField(field)
+    if subtype == CT:
+        flags, source, zone, table, helper = struct.unpack_from("!H4sHB3xH", data, 10)
+        if flags in (0, 1) and not helper and (zone == 15 or not any(source)):
+            to = None if table == 0xFF else BY_NUMBER[bridge, table]
+            return Ct(_HEADERS[source][0] if any(source) else zone, to, bool(flags), _nat(data[24:]))
+    if subtype == CT_CLEAR:
+        return CtClear()
+    found: Action | None = None
+    if subtype == BUNDLE_LOAD:
+        count, dst = struct.unpack_from("!H2x4s", data, 20)
+        found = FirstLive(_HEADERS[dst][0], struct.unpack_from(f"!{count}H", data, 32))
+    elif subtype == MULTIPATH:
+        count, dst = struct.unpack_from("!H8x4s", data, 18)
+        found = Spread(_HEADERS[dst][0], count + 1)
+    elif subtype == CHECK_PKT_LARGER:
+        size, bit, dst = struct.unpack_from("!HH4s", data, 10)
+        found = CheckLarger(size, _HEADERS[dst][0], bit)
+    # Their other algorithms, hashes and parts of registers are not in this vocabulary.
+    if found is not None and action_bytes(found) == data:
+        return found
+    raise KeyError(f"action {data.hex()}")
+
+
+def _nat(data: bytes) -> Nat | None:
+    """What a ct action has within."""
+    if not data:
+        return None
+    kind, length, experimenter, subtype, flags, there = struct.unpack_from("!HHIH2xHH", data)
+    size = {0: 0, NAT_IPV4_MIN: 4, NAT_IPV6_MIN: 16}[there & ~NAT_PROTO_MIN]
+    if (kind, length, experimenter, subtype) != (OFPAT_EXPERIMENTER, len(data), NICIRA, NAT):
+        raise KeyError(f"action {data.hex()} in ct")
+    address = show_address(data[16 : 16 + size]) if size else ""
+    return Nat(_SIDES[flags], address, struct.unpack_from("!H", data, 16 + size)[0] if there & NAT_PROTO_MIN else 0)

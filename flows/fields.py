@@ -18,6 +18,8 @@ VLAN_NONE = 0x0000
 
 PORT_LIMIT = 0xFF00
 """OpenFlow ports of an Open vSwitch bridge are below (OFPP_MAX of OpenFlow 1.0)."""
+PORT_NONE = 0xFFFF
+"""What FirstLive writes when nothing is live (OFPP_NONE of OpenFlow 1.0)."""
 PORT_IN_PORT, PORT_NORMAL, PORT_CONTROLLER, PORT_LOCAL = 0xFFFFFFF8, 0xFFFFFFFA, 0xFFFFFFFD, 0xFFFFFFFE
 """Reserved ports (OpenFlow 1.5.1 section 7.2.1)."""
 
@@ -32,6 +34,7 @@ class Kind(Enum):
     IPV4 = "ipv4"
     IPV6 = "ipv6"
     CT_STATE = "ct_state"
+    TCP_FLAGS = "tcp_flags"
 
 
 Piece = tuple["Field", int, int, int]
@@ -128,15 +131,17 @@ _IPV4, _IPV6 = _needs(ETH_TYPE, 0x0800), _needs(ETH_TYPE, 0x86DD)
 _IP, _ARP = _needs(ETH_TYPE, 0x0800, 0x86DD), _needs(ETH_TYPE, 0x0806)
 IPV4_SRC = _field("ip_src", "NXM_OF_IP_SRC", OXM, 11, 32, _4, 6, "nw_src", _IPV4)
 IPV4_DST = _field("ip_dst", "NXM_OF_IP_DST", OXM, 12, 32, _4, 7, "nw_dst", _IPV4)
-IPV6_SRC = _field("ipv6_src", "NXM_NX_IPV6_SRC", OXM, 26, 128, _6, 8, "", _IPV6)
-IPV6_DST = _field("ipv6_dst", "NXM_NX_IPV6_DST", OXM, 27, 128, _6, 9, "", _IPV6)
-IP_DSCP = _field("ip_dscp", "OXM_OF_IP_DSCP", OXM, 8, 6, _D, 10, "", _IP, maskable=False)
-IP_PROTO = _field("nw_proto", "NXM_OF_IP_PROTO", OXM, 10, 8, _D, 11, "", _IP, maskable=False, writable=False)
+IPV6_SRC = _field("ipv6_src", "NXM_NX_IPV6_SRC", OXM, 26, 128, _6, 6, "", _IPV6)
+IPV6_DST = _field("ipv6_dst", "NXM_NX_IPV6_DST", OXM, 27, 128, _6, 7, "", _IPV6)
+IP_DSCP = _field("ip_dscp", "OXM_OF_IP_DSCP", OXM, 8, 6, _D, 8, "", _IP, maskable=False)
+IP_TTL = _field("nw_ttl", "NXM_NX_IP_TTL", NXM, 29, 8, _D, 9, "", _IP, maskable=False)
+IP_PROTO = _field("nw_proto", "NXM_OF_IP_PROTO", OXM, 10, 8, _D, 10, "", _IP, maskable=False, writable=False)
 
 _TCP, _UDP, _SCTP = _needs(IP_PROTO, 6), _needs(IP_PROTO, 17), _needs(IP_PROTO, 132)
 _ICMP, _ICMPV6 = _needs(IP_PROTO, 1) + _IPV4, _needs(IP_PROTO, 58) + _IPV6
 TCP_SRC = _field("tcp_src", "NXM_OF_TCP_SRC", OXM, 13, 16, _D, 12, "tp_src", _TCP)
 TCP_DST = _field("tcp_dst", "NXM_OF_TCP_DST", OXM, 14, 16, _D, 13, "tp_dst", _TCP)
+TCP_FLAGS = _field("tcp_flags", "NXM_NX_TCP_FLAGS", OXM, 42, 12, Kind.TCP_FLAGS, 14, "", _TCP, writable=False)
 UDP_SRC = _field("udp_src", "NXM_OF_UDP_SRC", OXM, 15, 16, _D, 14, "tp_src", _UDP)
 UDP_DST = _field("udp_dst", "NXM_OF_UDP_DST", OXM, 16, 16, _D, 15, "tp_dst", _UDP)
 SCTP_DST = _field("sctp_dst", "OXM_OF_SCTP_DST", OXM, 18, 16, _D, 15, "tp_dst", _SCTP)
@@ -194,11 +199,19 @@ CT_NEW, CT_ESTABLISHED, CT_RELATED, CT_REPLY, CT_INVALID, CT_TRACKED = (1 << bit
 CT_FLAGS = {
     CT_NEW: "new", CT_ESTABLISHED: "est", CT_RELATED: "rel", CT_REPLY: "rpl", CT_INVALID: "inv", CT_TRACKED: "trk",
 }  # fmt: skip
+TCP_FLAG_NAMES = {
+    1 << bit: name
+    for bit, name in enumerate(
+        ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]")
+    )
+}
+"""RFC 9293 section 3.1, RFC 3168, and the bits that have no name."""
 
 FIELDS: tuple[Field, ...] = (
-    IN_PORT, ETH_SRC, ETH_DST, ETH_TYPE, VLAN_VID, VLAN_PCP, IPV4_SRC, IPV4_DST, IPV6_SRC, IPV6_DST, IP_DSCP, IP_PROTO,
-    TCP_SRC, TCP_DST, UDP_SRC, UDP_DST, SCTP_DST, ICMPV4_TYPE, ICMPV4_CODE, ICMPV6_TYPE, ICMPV6_CODE, ND_TARGET,
-    ND_SLL, ND_TLL, ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA, TUNNEL_ID, TUN_SRC, TUN_DST, TUN_IPV6_SRC, TUN_IPV6_DST,
+    IN_PORT, ETH_SRC, ETH_DST, ETH_TYPE, VLAN_VID, VLAN_PCP, IPV4_SRC, IPV4_DST, IPV6_SRC, IPV6_DST, IP_DSCP, IP_TTL,
+    IP_PROTO, TCP_SRC, TCP_DST, TCP_FLAGS, UDP_SRC, UDP_DST, SCTP_DST, ICMPV4_TYPE, ICMPV4_CODE, ICMPV6_TYPE,
+    ICMPV6_CODE, ND_TARGET, ND_SLL, ND_TLL, ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA, TUNNEL_ID, TUN_SRC, TUN_DST,
+    TUN_IPV6_SRC, TUN_IPV6_DST,
     *XREG, *REG, *XXREG, CT_STATE,
 )  # fmt: skip
 """Every field."""
@@ -207,8 +220,10 @@ NETWORK_KEY = REG[0]
 SERVICE = REG[1]
 REMOTE = REG[2]
 OUTPUT = REG[3]
+ROUTER = REG[4]
 FLAGS = REG[5]
 TAG = REG[6]
+PATH = REG[7]
 ADDRESS = XXREG[2]
 ADDRESS4 = REG[11]
 MAC = XREG[6]
@@ -222,8 +237,10 @@ PURPOSES: dict[str, tuple[Field, str]] = {
     ),
     "REMOTE": (REMOTE, "The remote group whose rules are asked; 0: rules without one."),
     "OUTPUT": (OUTPUT, "The OpenFlow port to deliver to; within a flood, the number of the chunk."),
+    "ROUTER": (ROUTER, "The router that the packet is in: its number."),
     "FLAGS": (FLAGS, "Bits; see below."),
     "TAG": (TAG, "The network's local VLAN tag on this host."),
+    "PATH": (PATH, "Which of a route's next hops is taken."),
     "ADDRESS": (ADDRESS, "The address in question: the claimed sender's, then the one asked for; IPv4 as a number."),
     "ADDRESS4": (ADDRESS4, "Those low 32 bits of ADDRESS."),
     "SET": (SET, "The set of security groups in question: the sender's, then the receiver's."),

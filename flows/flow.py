@@ -83,13 +83,21 @@ def check(flow: Flow) -> None:
             case act.Resubmit(to):
                 if to.bridge != table.bridge or to.name not in table.calls:
                     raise wrong(f"the table does not declare that it calls {to}")
-            case act.Ct(zone, to, commit):
-                if not covers(table.matches + table.reads, zone, 0xFFFF):
+            case act.FirstLive(field) | act.Spread(field):
+                _writes(flow, field, field.mask, tags > 0)
+            case act.CheckLarger(_, field, bit):
+                _writes(flow, field, 1 << bit, tags > 0)
+            case act.DecTtl() if _family(flow.match) is None:
+                raise wrong("a TTL needs a match on ip or ipv6")
+            case act.Ct(zone, to, commit, nat):
+                if not isinstance(zone, int) and not covers(table.matches + table.reads, zone, 0xFFFF):
                     raise wrong(f"the table does not declare that it reads {zone}")
                 if to is not None and (to.bridge != table.bridge or to.name not in table.goto):
                     raise wrong(f"the table does not declare that it goes to {to}")
-                if (eth := flow.match.get(ETH_TYPE)) is None or eth[0] not in (0x0800, 0x86DD):
+                if (family := _family(flow.match)) is None:
                     raise wrong("conntrack needs a match on ip or ipv6")
+                if nat is not None and nat.address and len(nat.packed) != family:
+                    raise wrong(f"nat to {nat.address} needs a match on its own family")
                 if commit and (state := flow.match.get(CT_STATE)) is not None and state[0] & CT_INVALID:
                     raise wrong("what is invalid can't be committed")
             case act.Goto(to):
@@ -160,6 +168,12 @@ def _ready(flow: Flow, field: Field, tagged: bool) -> None:
             raise ValueError(f"{flow.table}: an action on {field} needs a match on {need.field}: {flow.match}")
         if need.field is not ETH_TYPE:
             _ready(flow, need.field, tagged)
+
+
+def _family(match: Match) -> int | None:
+    """Bytes of an address: 4 with ip, 16 with ipv6, None otherwise."""
+    found = match.get(ETH_TYPE)
+    return None if found is None else {0x0800: 4, 0x86DD: 16}.get(found[0])
 
 
 def _tagged(match: Match) -> bool:

@@ -21,10 +21,14 @@ from flows.fields import (
     MAC,
     NETWORK_KEY,
     OUTPUT,
+    PATH,
     PURPOSES,
     REG,
     REMOTE,
+    ROUTER,
     TAG,
+    TCP_FLAG_NAMES,
+    TCP_FLAGS,
     VLAN_PCP,
     VLAN_PRESENT,
     VLAN_VID,
@@ -54,8 +58,8 @@ ETHERTYPES = {0x0800: "ip", 0x0806: "arp", 0x8035: "rarp", 0x86DD: "ipv6", 0x884
 _ORDER = (
     *REG, "tun_id", "tun_src", "tun_dst", "tun_ipv6_src", "tun_ipv6_dst", "in_port", "vlan_vid", "vlan_pcp",
     "eth_src", "eth_dst", "eth_type", "ip_src", "ip_dst", "ipv6_src", "ipv6_dst", "arp_spa", "arp_tpa", "arp_op",
-    "nw_proto", "arp_sha", "arp_tha", "ip_dscp", "icmp_type", "icmp_code", "icmpv6_type", "icmpv6_code",
-    "tcp_src", "tcp_dst", "udp_src", "udp_dst", "nd_target", "nd_sll", "nd_tll",
+    "nw_proto", "arp_sha", "arp_tha", "ip_dscp", "nw_ttl", "icmp_type", "icmp_code", "icmpv6_type", "icmpv6_code",
+    "tcp_src", "tcp_dst", "udp_src", "udp_dst", "tcp_flags", "nd_target", "nd_sll", "nd_tll",
 )  # fmt: skip
 _RANK = {str(name): rank for rank, name in enumerate(_ORDER)}
 """lib/match.c has an order of its own."""
@@ -67,6 +71,8 @@ _SHOWN_AS = {
     OUTPUT: Kind.DECIMAL,
     TAG: Kind.DECIMAL,
     REMOTE: Kind.DECIMAL,
+    ROUTER: Kind.DECIMAL,
+    PATH: Kind.DECIMAL,
     ADDRESS4: Kind.IPV4,
 }
 
@@ -161,15 +167,26 @@ def _named_action(action: Action) -> str:
             return f"call:{table.name}"
         case act.Goto(table):
             return f"goto:{table.name}"
-        case act.Ct(zone, table, commit):
-            return f"ct:{'commit' if commit else table.name if table else ''}({_name(zone)})"
+        case act.Ct(zone, table, commit, nat):
+            does = "+".join((["commit"] if commit else []) + ([table.name] if table else []))
+            within = [str(zone) if isinstance(zone, int) else _name(zone)]
+            if nat is not None:
+                within.append(f"{nat.side}:={_nat_to(nat)}" if nat.side else "nat")
+            return f"ct:{does}({','.join(within)})"
+        case act.FirstLive(field, ports):
+            return f"{_name(field)}:=first_live({','.join(map(str, ports))})"
+        case act.Spread(field, count):
+            return f"{_name(field)}:=spread({count})"
+        case act.CheckLarger(size, field, bit):
+            flag = FLAG_NAMES.get(1 << bit) if field is FLAGS else None
+            return f"{flag or _named_part(field, bit, 1)}:=larger({size})"
     return action_text(action)
 
 
 def _named_part(field: Field, offset: int, bits: int) -> str:
     if offset == 0 and bits in (field.span, 48 if field is MAC else 0):
         return _name(field)
-    return f"{_name(field)}[{offset}..{offset + bits - 1}]"
+    return f"{_name(field)}[{offset}]" if bits == 1 else f"{_name(field)}[{offset}..{offset + bits - 1}]"
 
 
 def _item(field: Field, value: int, mask: int) -> str:
@@ -177,6 +194,8 @@ def _item(field: Field, value: int, mask: int) -> str:
         return f"nw_tos={value << 2}"
     if field is ETH_TYPE:
         return f"{field.label}=0x{value:04x}"
+    if field is TCP_FLAGS:
+        return f"tcp_flags={_tcp_flags(value, mask)}"
     if mask == field.mask:
         return f"{field.label}={show(field.kind, value)}"
     return f"{field.label}={_masked(field, value, mask)}"
@@ -192,7 +211,17 @@ def _masked(field: Field, value: int, mask: int) -> str:
 
 
 def _ct_state(value: int, mask: int) -> str:
-    return "".join(f"{'+' if value & bit else '-'}{name}" for bit, name in CT_FLAGS.items() if bit & mask)
+    return _signs(CT_FLAGS, value, mask)
+
+
+def _tcp_flags(value: int, mask: int) -> str:
+    if mask == TCP_FLAGS.mask:
+        return "|".join(name for bit, name in TCP_FLAG_NAMES.items() if bit & value) or "0"
+    return _signs(TCP_FLAG_NAMES, value, mask)
+
+
+def _signs(names: dict[int, str], value: int, mask: int) -> str:
+    return "".join(f"{'+' if value & bit else '-'}{name}" for bit, name in names.items() if bit & mask)
 
 
 def _vlan(vid: int, mask: int, pcp: int | None) -> str:
@@ -231,7 +260,23 @@ def _part(field: Field, offset: int, bits: int) -> str:
 def _ct(action: act.Ct) -> str:
     parts = ["commit"] if action.commit else []
     parts += [f"table={action.table.number}"] if action.table else []
-    return f"ct({','.join([*parts, f'zone={_part(action.zone, 0, 16)}'])})"
+    if isinstance(action.zone, Field):
+        parts.append(f"zone={_part(action.zone, 0, 16)}")
+    elif action.zone:
+        parts.append(f"zone={action.zone}")
+    if (nat := action.nat) is not None:
+        parts.append(f"nat({nat.side}={_nat_to(nat)})" if nat.side else "nat")
+    return f"ct({','.join(parts)})"
+
+
+def _nat_to(nat: act.Nat) -> str:
+    host = f"[{nat.address}]" if nat.port and ":" in nat.address else nat.address
+    return f"{host}:{nat.port}" if nat.port else host
+
+
+def _first_live(action: act.FirstLive) -> str:
+    ports = ",".join(map(str, action.ports))
+    return f"bundle_load(eth_src,0,active_backup,ofport,{action.field.source}[],members:{ports})"
 
 
 _ACTIONS: dict[type, Callable[[Any], str]] = {
@@ -247,5 +292,10 @@ _ACTIONS: dict[type, Callable[[Any], str]] = {
     act.PushVlan: lambda _: "push_vlan:0x8100",
     act.PopVlan: lambda _: "pop_vlan",
     act.Ct: _ct,
+    act.CtClear: lambda _: "ct_clear",
+    act.DecTtl: lambda _: "dec_ttl",
+    act.FirstLive: _first_live,
+    act.Spread: lambda a: f"multipath(symmetric_l3l4+udp,0,hrw,{a.count},0,{a.field.source}[])",
+    act.CheckLarger: lambda a: f"check_pkt_larger({a.size})->{_part(a.field, a.bit, 1)}",
     act.Meter: lambda a: f"meter:{a.id}",
 }

@@ -89,6 +89,19 @@ def show(kind: Kind, value: int) -> str:
     return str(value)
 
 
+def packed_address(text: str) -> bytes:
+    """4 bytes of an IPv4 address, 16 of an IPv6 address. ValueError."""
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except OSError as error:
+        raise ValueError(f"{text!r} is no IP address") from error
+
+
+def show_address(packed: bytes) -> str:
+    """Canonical text of 4 or 16 bytes. ValueError."""
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
 PORT_NAMES = {
     0xFFFFFFF8: "IN_PORT",
     0xFFFFFFF9: "TABLE",

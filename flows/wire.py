@@ -10,11 +10,16 @@ from typing import Any
 
 from flows.actions import (
     Action,
+    CheckLarger,
     Ct,
+    CtClear,
+    DecTtl,
+    FirstLive,
     Goto,
     InPort,
     Meter,
     Move,
+    Nat,
     Normal,
     Output,
     OutputField,
@@ -22,6 +27,7 @@ from flows.actions import (
     PushVlan,
     Resubmit,
     Set,
+    Spread,
     ToController,
 )
 from flows.fields import PORT_CONTROLLER, PORT_IN_PORT, PORT_NORMAL
@@ -37,8 +43,17 @@ ANY = 0xFFFFFFFF
 
 NICIRA = 0x00002320
 """Experimenter of Open vSwitch's own actions."""
-RESUBMIT_TABLE, OUTPUT_REG, CT = 14, 15, 35
-OFPAT_OUTPUT, OFPAT_PUSH_VLAN, OFPAT_POP_VLAN, OFPAT_SET_FIELD, OFPAT_COPY_FIELD, OFPAT_METER = 0, 17, 18, 25, 28, 29
+MULTIPATH, BUNDLE_LOAD, RESUBMIT_TABLE, OUTPUT_REG, CT, NAT, CT_CLEAR, CHECK_PKT_LARGER = 10, 13, 14, 15, 35, 36, 43, 49
+"""Their subtypes (lib/ofp-actions.c)."""
+HASH_SYMMETRIC_L3L4_UDP, HRW = 3, 2
+"""Of a multipath: which fields, which algorithm."""
+NXM_OF_IN_PORT = bytes((0, 0, 0, 2))
+"""What a bundle's members are."""
+NAT_SRC, NAT_DST = 1, 2
+NAT_IPV4_MIN, NAT_IPV6_MIN, NAT_PROTO_MIN = 1, 4, 16
+"""Of an NXAST_NAT: its flags, and what follows."""
+OFPAT_OUTPUT, OFPAT_PUSH_VLAN, OFPAT_POP_VLAN, OFPAT_DEC_NW_TTL = 0, 17, 18, 24
+OFPAT_SET_FIELD, OFPAT_COPY_FIELD, OFPAT_METER = 25, 28, 29
 OFPAT_EXPERIMENTER = 0xFFFF
 OFPIT_GOTO_TABLE, OFPIT_APPLY_ACTIONS = 1, 4
 
@@ -50,6 +65,10 @@ _MOVE = struct.Struct("!HHHHH2x")
 _RESUBMIT = struct.Struct("!HHIHHB3x")
 _OUTPUT_REG = struct.Struct("!HHIHH4sH6x")
 _CT = struct.Struct("!HHIHH4sHB3xH")
+_NAT = struct.Struct("!HHIH2xHH")
+_BUNDLE = struct.Struct("!HHIHHHH4sHH4s4x")
+_MULTIPATH = struct.Struct("!HHIHHH2xHHI2xH4s")
+_CHECK_LARGER = struct.Struct("!HHIHHH4s6x")
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHH")
 _METER_MOD = struct.Struct("!BBHIHHI")
 _METER_BAND = struct.Struct("!HHII4x")
@@ -127,17 +146,59 @@ def _resubmit(action: Resubmit) -> bytes:
     return _RESUBMIT.pack(OFPAT_EXPERIMENTER, 16, NICIRA, RESUBMIT_TABLE, in_port, action.table.number)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4096)
 def _ct(action: Ct) -> bytes:
     table = 0xFF if action.table is None else action.table.number
-    zone = action.zone.exact
-    return _CT.pack(OFPAT_EXPERIMENTER, 24, NICIRA, CT, int(action.commit), zone, 15, table, 0)
+    # A number stands where else the register's bits do, and no register beside it.
+    source, zone = (bytes(4), action.zone) if isinstance(action.zone, int) else (action.zone.exact, 15)
+    nat = b"" if action.nat is None else _nat(action.nat)
+    return _CT.pack(OFPAT_EXPERIMENTER, 24 + len(nat), NICIRA, CT, int(action.commit), source, zone, table, 0) + nat
+
+
+def _nat(nat: Nat) -> bytes:
+    address = nat.packed
+    port = nat.port.to_bytes(2) if nat.port else b""
+    there = {0: 0, 4: NAT_IPV4_MIN, 16: NAT_IPV6_MIN}[len(address)] | (NAT_PROTO_MIN if port else 0)
+    flags = {"": 0, "src": NAT_SRC, "dst": NAT_DST}[nat.side]
+    return _padded(_NAT.pack(OFPAT_EXPERIMENTER, 0, NICIRA, NAT, flags, there) + address + port)
+
+
+@lru_cache(maxsize=4096)
+def _first_live(action: FirstLive) -> bytes:
+    count = len(action.ports)
+    head = _BUNDLE.pack(
+        OFPAT_EXPERIMENTER, 0, NICIRA, BUNDLE_LOAD, 0, 0, 0, NXM_OF_IN_PORT, count, 31, action.field.exact
+    )
+    return _padded(head + struct.pack(f"!{count}H", *action.ports))
+
+
+@lru_cache(maxsize=256)
+def _spread(action: Spread) -> bytes:
+    return _MULTIPATH.pack(
+        OFPAT_EXPERIMENTER, 32, NICIRA, MULTIPATH, HASH_SYMMETRIC_L3L4_UDP, 0, HRW, action.count - 1, 0, 31,
+        action.field.exact,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _check_larger(action: CheckLarger) -> bytes:
+    return _CHECK_LARGER.pack(
+        OFPAT_EXPERIMENTER, 24, NICIRA, CHECK_PKT_LARGER, action.size, action.bit, action.field.exact
+    )
+
+
+def _padded(action: bytes) -> bytes:
+    """To 8 bytes, its length filled in."""
+    length = len(action) + -len(action) % 8
+    return action[:2] + length.to_bytes(2) + action[4:] + bytes(length - len(action))
 
 
 _IN_PORT = _OUTPUT.pack(OFPAT_OUTPUT, 16, PORT_IN_PORT, 0)
 _NORMAL = _OUTPUT.pack(OFPAT_OUTPUT, 16, PORT_NORMAL, 0)
 _PUSH_VLAN = struct.pack("!HHH2x", OFPAT_PUSH_VLAN, 8, 0x8100)
 _POP_VLAN = struct.pack("!HH4x", OFPAT_POP_VLAN, 8)
+_DEC_TTL = struct.pack("!HH4x", OFPAT_DEC_NW_TTL, 8)
+_CT_CLEAR = struct.pack("!HHIH6x", OFPAT_EXPERIMENTER, 16, NICIRA, CT_CLEAR)
 
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     Set: _set,
@@ -151,6 +212,11 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     PopVlan: lambda _: _POP_VLAN,
     ToController: lambda a: _OUTPUT.pack(OFPAT_OUTPUT, 16, PORT_CONTROLLER, a.max_len),
     Ct: _ct,
+    CtClear: lambda _: _CT_CLEAR,
+    DecTtl: lambda _: _DEC_TTL,
+    FirstLive: _first_live,
+    Spread: _spread,
+    CheckLarger: _check_larger,
     Meter: lambda a: struct.pack("!HHI", OFPAT_METER, 8, a.id),
 }
 

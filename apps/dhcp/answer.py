@@ -34,6 +34,7 @@ from apps.dhcp.options import extra_options
 from controller.model import Network, Port, Subnet
 from controller.view.network import LOCATION, NETWORK, PORT, PORTS_AT, SUBNET
 from controller.view.view import View
+from flows.actions import Output
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ def answer(packet: PacketIn, view: View) -> Iterable[PacketOut]:
         if request.mac == port.mac_address and (held := _address(view, port)) is not None:
             reply = respond(request, port, network, *held)
             if reply is not None:
-                yield PacketOut(packet.in_port, encode(request, reply))
+                yield PacketOut(encode(request, reply), (Output(packet.in_port),))
 
 
 def respond(request: Request, port: Port, network: Network, address: str, subnet: Subnet) -> Reply | None:

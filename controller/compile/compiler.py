@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from apps.contract import App, Scope
+from apps.contract import App, Lack, Scope
 from controller.compile.ledger import Delta, Entry, Ledger, Slot, UnitKey, entry
 from controller.view.source import Read, Source
 from controller.view.view import View
@@ -49,6 +49,8 @@ class Outcome(msgspec.Struct):
     ran: list[UnitKey]
     failed: dict[UnitKey, str]
     """Units that raised or clashed, with the reason."""
+    lacking: dict[UnitKey, str]
+    """Units that could not have all that they were asked for, with what is missing."""
 
 
 class Compiler:
@@ -89,14 +91,16 @@ class Compiler:
         dirty: dict[UnitKey, None] = {}
         for source, key in changed:
             dirty |= dict.fromkeys((unit, key) for unit in self._units.get(source, ()))
-            dirty |= dict.fromkeys(self.view.readers((source, key)))  # type: ignore[arg-type]
+            readers = self.view.readers((source, key))
+            dirty |= {reader: None for reader in readers if reader[0] in self.sources}  # type: ignore[index,misc]
         failed: dict[UnitKey, str] = {}
+        lacking: dict[UnitKey, str] = {}
         deltas: dict[Scope, Delta] = {}
         ran = [unit for unit in dirty if unit[0] is not self._follow]
         moved = {str(key): frozenset(self._run(function, key)) for function, key in dirty if function is self._follow}
         due: Iterable[UnitKey] = ran
         while due:
-            come_and_gone, clashes, woken = self.ledger.replace(self._answers(due, failed))
+            come_and_gone, clashes, woken = self.ledger.replace(self._answers(due, failed, lacking))
             _append(deltas, come_and_gone)
             for clash in clashes:
                 failed[clash.unit] = str(clash)
@@ -107,15 +111,20 @@ class Compiler:
         for scope in deltas:
             hosts |= self.hosts_in[scope]
         plans = {host: self._plan(host, moved.get(host), deltas) for host in hosts}
-        return Outcome({host: plan for host, plan in plans.items() if plan}, ran, failed)
+        return Outcome({host: plan for host, plan in plans.items() if plan}, ran, failed, lacking)
 
-    def _answers(self, due: Iterable[UnitKey], failed: dict[UnitKey, str]) -> dict[UnitKey, list[Entry]]:
+    def _answers(
+        self, due: Iterable[UnitKey], failed: dict[UnitKey, str], lacking: dict[UnitKey, str]
+    ) -> dict[UnitKey, list[Entry]]:
         answers: dict[UnitKey, list[Entry]] = {}
         for unit in due:
             function, key = unit
             try:
                 app = self._app_of[function]
-                answers[unit] = [entry(unit, app, scope, item) for scope, item in self._run(function, key)]
+                wanted = self._run(function, key)
+                answers[unit] = [entry(unit, app, *each) for each in wanted if not isinstance(each, Lack)]
+                if lacks := [each.what for each in wanted if isinstance(each, Lack)]:
+                    lacking[unit] = "; ".join(lacks)
             except Exception as error:
                 # The unit's old flows stay; it runs again when something that it read changes.
                 log.exception("unit failed", unit=function.__name__, key=key)

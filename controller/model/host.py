@@ -20,8 +20,8 @@ class Host(Record, frozen=True, kw_only=True):
     bridge_mappings: Annotated[tuple[tuple[str, str], ...], READ_ONLY] = ()
     """(physical network, bridge) pairs."""
     uplinks: Annotated[tuple[tuple[str, int], ...], READ_ONLY] = ()
-    """(physical network, OpenFlow port of br-int that leads to its bridge), of those that the host reaches: the bridge has
-    a port of the host's own that is up."""
+    """(physical network, OpenFlow port of br-int that leads to its bridge), of those that the host reaches: the bridge
+    has a port of the host's own that is up."""
     gateway: Annotated[bool, READ_ONLY] = False
     """It asks to be a gateway (``external_ids:ovn-cms-options`` has enable-chassis-as-gw)."""
     version: Annotated[str, READ_ONLY] = ""

@@ -12,6 +12,7 @@ import msgspec
 from controller.model import FixedIP, Network, Port, Record, SecurityGroupRule, Segment, Subnet, SubnetPool
 from controller.model.network import VLAN_MAX, VNI_MAX
 from controller.model.resource import Resource
+from controller.model.router import NUMBER_MAX as ROUTER_NUMBER_MAX
 from controller.model.security_group import NUMBER_MAX
 from controller.northbound.faults import (
     InvalidInput,
@@ -21,7 +22,7 @@ from controller.northbound.faults import (
     NetworkNotFound,
     TunnelIdInUse,
 )
-from controller.northbound.index import DEFAULT_POOL, IP, MAC, NUMBER, SEGMENT, VNI, Index, RuleKey
+from controller.northbound.index import DEFAULT_POOL, IP, MAC, NUMBER, ROUTER, SEGMENT, VNI, Index, RuleKey
 from controller.northbound.provider_faults import FlatNetworkInUse, NoNetworkAvailable, VlanIdInUse
 from controller.store import Delete, Insert, Step, Update
 
@@ -66,6 +67,10 @@ class Draft:
 
     def inserts(self, id: str) -> bool:
         return id in self._inserted
+
+    def inserted(self, kind: type[R]) -> list[R]:
+        """The new records of one kind."""
+        return [each for each in self._inserted.values() if isinstance(each, kind)]
 
     def change(self, record: R, **fields: Any) -> R:
         """The record with these fields and the next revision. Several changes of one record become one step."""
@@ -156,6 +161,13 @@ class Draft:
         while number in self.index.numbers or (NUMBER, number) in self.index.taken:
             number = top + random.randint(1, NUMBER_MAX // 2)
         self._choose((NUMBER, number))
+        return number
+
+    def router_number(self) -> int:
+        number = random.randint(1, ROUTER_NUMBER_MAX)
+        while number in self.index.routing.numbers or (ROUTER, number) in self.index.taken:
+            number = random.randint(1, ROUTER_NUMBER_MAX)
+        self._choose((ROUTER, number))
         return number
 
     def mac(self, network_id: str, wanted: str | None) -> str:

@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route
 from controller.northbound.collection import encoder
 from controller.northbound.faults import ExtensionNotFound
 from controller.northbound.rest import Methods, json
+from controller.northbound.router_extensions import ROUTER_EXTENSIONS
 
 # Alias: name, description, date of its definition. Names and dates: neutron-lib's API definitions.
 EXTENSIONS: dict[str, tuple[str, str, str]] = {
@@ -164,6 +165,7 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "2019-12-29T19:00:00-00:00",
     ),
 }
+EXTENSIONS |= ROUTER_EXTENSIONS
 
 
 def _described(alias: str) -> dict[str, object]:
@@ -203,6 +205,8 @@ async def version(request: Request) -> Response:
             "address_group",
             "address_scope",
             "subnetpool",
+            "router",
+            "floatingip",
         )
     ]
     return json(encoder.encode({"resources": resources}))

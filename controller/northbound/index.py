@@ -9,20 +9,27 @@ from functools import lru_cache
 from controller.model import (
     AddressGroup,
     AddressScope,
+    FloatingIP,
     Network,
     Pool,
     Port,
+    PortForwarding,
     Record,
+    Router,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
     SubnetPool,
 )
 from controller.model.protocol import protocol_number
+from controller.northbound.router_index import RouterIndex
 from controller.store import Change, Store
 
-IP, MAC, VNI, NUMBER, SEGMENT, DEFAULT_POOL = "ip", "mac", "vni", "number", "segment", "default pool"
+IP, MAC, VNI, NUMBER, SEGMENT, DEFAULT_POOL, ROUTER = (
+    "ip", "mac", "vni", "number", "segment", "default pool", "router",
+)  # fmt: skip
 """First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""
+ROUTING = (Router, FloatingIP, PortForwarding)
 RuleKey = tuple[object, ...]
 """What a rule says: see `rule_key`."""
 
@@ -32,7 +39,7 @@ class Index:
 
     `taken` holds what requests of this process have chosen and not yet stored, so that two of them never choose the
     same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number), (SEGMENT, physical network, VLAN),
-    (NUMBER, number) and (DEFAULT_POOL, IP version).
+    (NUMBER, number), (DEFAULT_POOL, IP version) and (ROUTER, number).
     """
 
     def __init__(self, store: Store) -> None:
@@ -63,6 +70,7 @@ class Index:
         """Subnet pool id -> subnets."""
         self.pools_in: dict[str, set[str]] = {}
         """Address scope id -> subnet pools."""
+        self.routing = RouterIndex(store)
         self.taken: set[Hashable] = set()
         self.generation = 0
         """Goes up with each transaction seen."""
@@ -70,7 +78,7 @@ class Index:
         self._ordered: dict[str, tuple[Subnet, ...]] = {}
         self._cursor: dict[str, int] = {}
         self._waiting: list[asyncio.Future[None]] = []
-        for kind in (Network, SubnetPool, Subnet, Port, SecurityGroup, AddressGroup, SecurityGroupRule):
+        for kind in (Network, SubnetPool, Subnet, Port, SecurityGroup, AddressGroup, SecurityGroupRule, *ROUTING):
             for row in store.rows(kind).values():
                 self._add(row)
         store.subscribe(self._changed)
@@ -156,6 +164,8 @@ class Index:
             self.vnis[row.vni] = row.id
             for segment in row.segments:
                 self.segments[segment.physical_network, segment.vlan] = row.id
+        elif isinstance(row, ROUTING):
+            self.routing.add(row)
 
     def _drop(self, row: Record) -> None:
         if isinstance(row, Port):
@@ -190,6 +200,8 @@ class Index:
             if row.id not in self.networks:
                 for index in (self.ports_of, self._subnets_of, self._ordered):
                     index.pop(row.id, None)
+        elif isinstance(row, ROUTING):
+            self.routing.drop(row)
 
 
 def rule_key(rule: SecurityGroupRule) -> RuleKey:

@@ -6,7 +6,7 @@ import msgspec
 
 from controller.model import Network
 from controller.model.router import FLOATING_IP, GATEWAY
-from controller.northbound import provider, values
+from controller.northbound import provider, router_ports, values
 from controller.northbound.allocation import scope_of
 from controller.northbound.attributes import Attribute, Rule, attributes
 from controller.northbound.collection import Collection
@@ -57,7 +57,7 @@ class Networks(Collection[Network]):
         return self.changed(draft, old, fields)
 
     def delete(self, draft: Draft, old: Network) -> None:
-        ports = draft.index.ports_of.get(old.id)
+        ports = draft.index.ports_of.get(old.id, set()) - router_ports.drop_unused(draft, old)
         if ports:
             raise NetworkInUse(id=old.id, ports=",".join(sorted(ports)))
         for subnet in draft.index.subnets_of(old.id):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from controller.model import Network, Pool, Route, Subnet
+from controller.model.router import FLOATING_IP, INTERFACE
 from controller.northbound import addressing, allocation, values
 from controller.northbound.attributes import Attribute, Rule, attributes
 from controller.northbound.collection import Collection
@@ -19,12 +20,14 @@ from controller.northbound.faults import (
 )
 from controller.northbound.index import Index
 from controller.northbound.networks import check_mtu
+from controller.northbound.router_faults import GatewayIpInUse
 from controller.northbound.values import IPNetwork
 
 MAX_NAMESERVERS = 5
 MAX_ROUTES = 20
 ROUTER_OWNERS = (
-    "network:router_interface",
+    INTERFACE,
+    FLOATING_IP,
     "network:router_interface_distributed",
     "network:ha_router_replicated_interface",
     "network:router_centralized_snat",
@@ -73,6 +76,8 @@ class Subnets(Collection[Subnet]):
         if "allocation_pools" in given:
             given["allocation_pools"] = _pools(given["allocation_pools"])
         fields = self.fields(_structs(given))
+        if fields.get("gateway_ip", old.gateway_ip) != old.gateway_ip:
+            _check_gateway_unused(draft, old)
         new = msgspec.structs.replace(old, **fields)
         _check(new, ipaddress.ip_network(old.cidr), dhcp_is_new=new.enable_dhcp and not old.enable_dhcp)
         if not new.enable_dhcp and (old.ipv6_ra_mode or old.ipv6_address_mode):
@@ -94,6 +99,15 @@ class Subnets(Collection[Subnet]):
             draft.change(port, fixed_ips=tuple(each for each in port.fixed_ips if each.subnet_id != old.id))
         draft.change(draft.network(old.network_id))
         draft.delete(old)
+
+
+def _check_gateway_unused(draft: Draft, subnet: Subnet) -> None:
+    """No router's interface has the gateway's address."""
+    if subnet.gateway_ip is None:
+        return
+    port_id = draft.index.held.get(subnet.id, {}).get(int(ipaddress.ip_address(subnet.gateway_ip)))
+    if port_id is not None and draft.index.ports[port_id].device_owner == INTERFACE:
+        raise GatewayIpInUse(ip=subnet.gateway_ip, port_id=port_id)
 
 
 def subnet_attributes(index: Index) -> dict[str, Attribute]:

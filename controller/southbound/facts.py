@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from controller.ovsdb.replica import Row
+from controller.southbound.kept import PEERS, TAGS, ZONES
 from controller.southbound.layout import Layout
+from controller.southbound.own import OwnPort, patch
 from controller.southbound.repair import misplaced
-from controller.southbound.wish import OwnPort, Wish
+from controller.southbound.wish import Wish
 from flows.tables import BR_INT, BR_TUN
 
 
@@ -22,10 +24,22 @@ class HostFacts(msgspec.Struct, frozen=True):
     """Open vSwitch's; empty when it does not say."""
     bridge_mappings: tuple[tuple[str, str], ...]
     """(physical network, bridge) pairs."""
+    uplinks: tuple[tuple[str, int], ...]
+    """(physical network, OpenFlow port of br-int that leads to its bridge), of those whose bridge has a link that is
+    up."""
+    gateway: bool
+    """It asks to be a gateway."""
     interfaces: Mapping[str, int]
     """iface-id -> OpenFlow port on br-int. The same object as before while nothing in it changes."""
     tags: Mapping[int, str]
-    """Local VLAN tag -> network id, as the host keeps them."""
+    """Local VLAN tag -> network id, as the host keeps them. The same object as before while nothing in it changes, as
+    the next three."""
+    zones: Mapping[int, str]
+    """NAT's conntrack zone -> whose it is, kept likewise."""
+    peers: Mapping[int, str]
+    """OpenFlow port for BFD -> system-id of the host behind it, kept likewise; the port may not be there."""
+    live: frozenset[str]
+    """System-ids of the hosts that BFD reaches."""
     bridges: Mapping[str, int]
     """br-int, br-tun -> datapath id, once the switch has made them."""
     ready: bool
@@ -34,23 +48,50 @@ class HostFacts(msgspec.Struct, frozen=True):
     """Why it is not ready, or what in its settings can't be right, in words for an operator."""
 
 
-def facts(layout: Layout, switch: Row, wish: Wish, before: HostFacts | None, trouble: str) -> HostFacts:
-    """``trouble``: why the host could not be set up, "" when it could."""
+def facts(layout: Layout, switch: Row, wish: Wish, before: HostFacts | None, missing: str, faults: str) -> HostFacts:
+    """``missing``: why it is not ready, "" when it is. ``faults``: what else is wrong."""
     ids = switch["external_ids"]
-    missing = trouble or next(_lacking(layout, wish), "")
     new = HostFacts(
         name=ids.get("system-id", ""),
         hostname=ids.get("hostname", ""),
         tunnel_ip=wish.tunnel_ip,
         version=switch["ovs_version"] or "",
         bridge_mappings=wish.bridge_mappings,
+        uplinks=_uplinks(layout, wish),
+        gateway=wish.gateway,
         interfaces=layout.interfaces,
-        tags=layout.tags,
+        tags=layout.kept[TAGS],
+        zones=layout.kept[ZONES],
+        peers=layout.kept[PEERS],
+        live=layout.live,
         bridges={name: id for name in (BR_INT, BR_TUN) if (id := _datapath_id(layout, name))},
         ready=not missing,
-        problem="; ".join(filter(None, (missing, wish.problem))),
+        problem="; ".join(filter(None, (missing, faults, wish.problem))),
     )
     return before if before is not None and _same(new, before) else new
+
+
+def lacking(layout: Layout, wish: Wish) -> str:
+    """What keeps the host from being ready; "" when nothing does."""
+    return next(_lacking(layout, wish), "")
+
+
+def unwatched(layout: Layout, wish: Wish) -> str:
+    """Which BFD port can't be had, the first of them; that costs failover, and the host is ready all the same."""
+    for own in wish.watched or ():
+        interface = layout.interface(own.name)
+        if interface is not None and (misplaced(layout, own) or interface["error"] or _has_port(interface)):
+            return next(_faults(layout, own), "")
+    return ""
+
+
+def _uplinks(layout: Layout, wish: Wish) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for index, bridge in enumerate(wish.externals):
+        interface = layout.interface(patch(index)[0])
+        if interface is not None and _has_port(interface) and layout.connected(bridge):
+            found[bridge] = interface["ofport"]
+    return tuple((network, found[bridge]) for network, bridge in wish.bridge_mappings if bridge in found)
 
 
 def _same(one: HostFacts, other: HostFacts) -> bool:
@@ -71,7 +112,7 @@ def _lacking(layout: Layout, wish: Wish) -> Iterator[str]:
     """What keeps the host from being ready."""
     kinds = {
         name: bridge["datapath_type"] or "system"
-        for name in (BR_INT, BR_TUN, wish.external)
+        for name in (BR_INT, BR_TUN, *wish.externals)
         if (bridge := layout.bridge(name))
     }
     if len(set(kinds.values())) > 1:

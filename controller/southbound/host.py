@@ -3,15 +3,17 @@
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
 
 from controller.ovsdb.connection import Connection, Disconnected, OvsdbError
 from controller.ovsdb.replica import Replica, Row, RowChange
-from controller.southbound.facts import HostFacts, facts
-from controller.southbound.layout import TAG_KEY, Layout
+from controller.southbound.facts import HostFacts, facts, lacking, unwatched
+from controller.southbound.kept import PEERS, Kind
+from controller.southbound.layout import Layout
+from controller.southbound.own import Peers
 from controller.southbound.repair import Repair, repair, where
 from controller.southbound.wish import Wish, wish
 from flows.tables import BR_INT
@@ -33,14 +35,24 @@ WATCHED = {
         "protocols",
     ),
     "Port": ("interfaces", "name"),
-    "Interface": ("error", "external_ids", "name", "ofport", "ofport_request", "options", "type"),
+    "Interface": (
+        "bfd",
+        "bfd_status",
+        "error",
+        "external_ids",
+        "link_state",
+        "name",
+        "ofport",
+        "ofport_request",
+        "options",
+        "type",
+    ),
     "Controller": ("max_backoff", "target"),
     "Manager": ("max_backoff", "target"),
 }
 REPAIRS_A_MINUTE = 10
 """More than that, and somebody else keeps changing things back."""
 MINUTE = 60.0
-TAGS = range(1, 4095)
 
 
 class HostSession:
@@ -73,6 +85,14 @@ class HostSession:
         self._wake = asyncio.Event()
         self._repaired: deque[float] = deque()
         self._trouble = ""
+        """Why it could not be set up, when it could not."""
+        self._peers: Peers | None = None
+        self._asked = False
+        """The peers are others than at the last repair, so that the next one is nobody's fault."""
+        self._wished: Wish | None = None
+        """As it was at the last change of more than the state of interfaces; so are the next three."""
+        self._plan = Repair((), (), True)
+        self._missing = self._faults = ""
         self._managed = False
         """It has a manager record: it was told to dial us, and can be told to stop."""
         self._log = log.bind(peer=self.peer)
@@ -91,20 +111,30 @@ class HostSession:
             self._log.exception("host session failed")
             self.end(f"failed: {error!r}")
 
-    async def set_tags(self, changes: Mapping[int, str | None]) -> None:
-        """Keep local VLAN tags in the host's database: tag 1 to 4094 -> network id, or None to forget it.
+    def set_peers(self, peers: Peers) -> None:
+        """Which hosts to watch by BFD, and at which OpenFlow ports. Ports of peers no longer there are removed; until
+        the first call, none is.
+
+        Raises ValueError for a number that is no peer's.
+        """
+        _check(PEERS, peers)
+        if peers != self._peers:
+            self._peers, self._asked = dict(peers), True
+            self._wake.set()
+
+    async def keep(self, kind: Kind, changes: Mapping[int, str | None]) -> None:
+        """Keep numbers in the host's database: number -> whose it is now, or None to forget it.
 
         When it returns, :attr:`facts` has them. Raises ValueError, Disconnected, OvsdbError, TimeoutError.
         """
-        if wrong := [tag for tag in changes if tag not in TAGS]:
-            raise ValueError(f"{wrong} are no VLAN tags")
+        _check(kind, changes)
         bridge = self._layout.bridges.get(BR_INT) if self._layout else None
         if bridge is None:
             raise Disconnected(f"{BR_INT} is not there")
         if not changes:
             return
-        gone = ["set", [f"{TAG_KEY}{tag}" for tag in changes]]
-        come = ["map", [[f"{TAG_KEY}{tag}", network] for tag, network in changes.items() if network is not None]]
+        gone = ["set", [f"{kind.prefix}{number}" for number in changes]]
+        come = ["map", [[f"{kind.prefix}{number}", whose] for number, whose in changes.items() if whose is not None]]
         mutations = [["external_ids", "delete", gone], ["external_ids", "insert", come]]
         operation = {"op": "mutate", "table": "Bridge", "where": where(bridge), "mutations": mutations}
         (result,) = (await self._connection.transact(DATABASE, operation))[:1]
@@ -137,13 +167,11 @@ class HostSession:
             await self._set_up()
 
     def _changed(self, changes: list[RowChange]) -> None:
-        if self._layout is not None and not self.closed.done():
-            self._layout.apply(changes)
-            if self._evaluate():
-                self._wake.set()
+        if self._layout is not None and not self.closed.done() and self._evaluate(self._layout.apply(changes)):
+            self._wake.set()
 
-    def _evaluate(self) -> bool:
-        """Tells the facts if they have changed. Is there anything to repair?"""
+    def _evaluate(self, anew: bool = True) -> bool:
+        """Tells the facts if they have changed. Is there anything to repair? ``anew``: that may have changed."""
         layout = self._layout
         if self.closed.done() or layout is None or layout.switch is None:
             return False
@@ -153,18 +181,26 @@ class HostSession:
             self.end("the host has left")
             return False
         self._managed = bool(switch["manager_options"])
-        wished = self._wish(layout, switch)
-        wrong = bool(repair(layout, wished).operations)
-        if not wrong:
-            self._trouble = ""
+        if anew or self._wished is None:
+            self._wished = self._wish(layout, switch)
+            self._judge(repair(layout, self._wished), layout, self._wished)
         old = self.facts
-        new = facts(layout, switch, wished, old, self._trouble or ("is being set up" if wrong else ""))
+        new = facts(layout, switch, self._wished, old, self._missing, self._faults)
         if old is not None and new.name and new.name != old.name:
             self.end(f"its system-id has changed from {old.name} to {new.name}")
         elif new is not old and new.name:
             self.facts = new
             self._on_facts(self, old, new)
-        return wrong
+        return anew and bool(self._plan.operations)
+
+    def _judge(self, plan: Repair, layout: Layout, wished: Wish) -> None:
+        self._plan = plan
+        if not plan.operations:
+            self._trouble = ""
+        if plan.operations and plan.vital:
+            self._missing, self._faults = self._trouble or "is being set up", ""
+        else:
+            self._missing, self._faults = lacking(layout, wished), self._trouble or unwatched(layout, wished)
 
     def _wish(self, layout: Layout, switch: Row) -> Wish:
         spare = self.facts.name if self.facts else self._spare
@@ -175,16 +211,14 @@ class HostSession:
             address=self.address,
             endpoint=self._endpoint,
             spare=spare,
+            peers=self._peers,
         )
 
     async def _set_up(self) -> None:
         """One repair, if one is needed; what it changes comes back as a change."""
-        layout = self._layout
-        if self.closed.done() or layout is None or layout.switch is None:
+        if not self._evaluate() or not self._may_repair(self._plan):
             return
-        plan = repair(layout, self._wish(layout, layout.switch[1]))
-        if not plan.operations or not self._may_repair(plan):
-            return
+        plan = self._plan
         self._log.info("host is set up", what=plan.what)
         try:
             await self._connection.transact(DATABASE, *plan.operations)
@@ -199,6 +233,9 @@ class HostSession:
             self._wake.set()
 
     def _may_repair(self, plan: Repair) -> bool:
+        if self._asked and not plan.vital:
+            self._asked = False
+            return True
         now = self._loop.time()
         while self._repaired and now - self._repaired[0] > MINUTE:
             self._repaired.popleft()
@@ -213,6 +250,11 @@ class HostSession:
             self._evaluate()
             self._loop.call_at(self._repaired[0] + MINUTE + 0.1, self._wake.set)
         return False
+
+
+def _check(kind: Kind, numbers: Iterable[int]) -> None:
+    if wrong := [number for number in numbers if not kind.first <= number <= kind.last]:
+        raise ValueError(f"{wrong} are no {kind.what} ({kind.first} to {kind.last})")
 
 
 def _address(name: tuple[Any, ...] | str) -> str:

@@ -1,14 +1,15 @@
 """What to change in a host's database so that its bridges are as wished. Pure: rows in, operations out."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from controller.ovsdb.replica import Row
 from controller.southbound.layout import Layout
-from controller.southbound.wish import OwnPort, Wish
+from controller.southbound.own import OwnPort, bfd_port, is_unchanged_patch
+from controller.southbound.wish import Wish
 from flows.tables import BR_INT, BR_TUN
 
 Operation = dict[str, Any]
@@ -24,17 +25,27 @@ class Repair(msgspec.Struct, frozen=True):
     what: tuple[str, ...]
     """In words, for the log."""
     operations: tuple[Operation, ...]
+    vital: bool
+    """The host is not ready without it."""
 
 
 def repair(layout: Layout, wish: Wish) -> Repair:
+    """What is vital first; the BFD ports when that is done."""
     plan = _Plan(layout, wish)
-    if layout.switch is not None:
-        plan.host(*layout.switch)
-        if wish.datapath_type is not None:  # else ovs-vswitchd has not said yet what it can do
-            plan.bridges()
-            plan.ports()
-            plan.finish()
-    return Repair(tuple(plan.what), tuple(plan.operations))
+    if layout.switch is None:
+        return Repair((), (), True)
+    plan.host(*layout.switch)
+    if wish.datapath_type is not None:  # else ovs-vswitchd has not said yet what it can do
+        plan.bridges()
+        plan.ports(wish.ports)
+        plan.remove(unwanted(layout, wish.ports, is_unchanged_patch))
+        plan.finish()
+    vital = bool(plan.operations)
+    if not vital and wish.watched is not None and layout.bridge(BR_INT) is not None:
+        plan.ports(wish.watched)
+        plan.remove(unwanted(layout, wish.watched, bfd_port))
+        plan.finish()
+    return Repair(tuple(plan.what), tuple(plan.operations), vital)
 
 
 class _Plan:
@@ -66,8 +77,9 @@ class _Plan:
     def bridges(self) -> None:
         for name in (BR_INT, BR_TUN):
             self._ours(name)
-        if self.layout.bridge(self.wish.external) is None:  # one that is there keeps all that it has
-            self._make(self.wish.external, {"fail_mode": "standalone"})
+        for name in self.wish.externals:
+            if self.layout.bridge(name) is None:  # one that is there keeps all that it has
+                self._make(name, {"fail_mode": "standalone"})
 
     def _ours(self, name: str) -> None:
         bridge = self.layout.bridge(name)
@@ -104,13 +116,24 @@ class _Plan:
         self._new_ports[name] = [self._port(name, {"type": "internal"})]
 
     # ---- ports
-    def ports(self) -> None:
-        for own in self.wish.ports:
+    def ports(self, wanted: Iterable[OwnPort]) -> None:
+        for own in wanted:
             self._own(own)
+
+    def remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            if (place := self.layout.place(name)) is not None:
+                self.what.append(f"{name}: removed")
+                self._lost_ports.setdefault(place, []).append(_uuid(self.layout.ports[name]))
 
     def _own(self, own: OwnPort) -> None:
         layout = self.layout
-        wanted: dict[str, Any] = {"type": own.type, "options": _map(own.options)}
+        wanted: dict[str, Any] = {
+            "type": own.type,
+            "options": _map(own.options),
+            "external_ids": _map(own.external_ids),
+            "bfd": _map(own.bfd or {}),
+        }
         if own.ofport is not None:
             wanted["ofport_request"] = own.ofport
         place = layout.place(own.name)
@@ -130,8 +153,11 @@ class _Plan:
                 columns: dict[str, Any] = {}
                 if interface["type"] != own.type:
                     columns["type"] = own.type
-                if not own.options.items() <= interface["options"].items():
-                    columns["options"] = _map(interface["options"] | own.options)
+                for column, pairs in (("options", own.options), ("external_ids", own.external_ids)):
+                    if not pairs.items() <= interface[column].items():
+                        columns[column] = _map(interface[column] | pairs)
+                if own.bfd is not None and interface["bfd"] != own.bfd:
+                    columns["bfd"] = _map(own.bfd)
                 if own.ofport is not None and interface["ofport_request"] != own.ofport:
                     columns["ofport_request"] = own.ofport
                 if columns:
@@ -168,6 +194,17 @@ class _Plan:
 
     def _mutate(self, table: str, id: str, *mutations: list[Any]) -> None:
         self.operations.append({"op": "mutate", "table": table, "where": where(id), "mutations": [*mutations]})
+
+
+def unwanted(layout: Layout, wanted: Iterable[OwnPort], made: Callable[[Row], object]) -> list[str]:
+    """Ports that none of those wanted is, in order, by name. ``made``: is it an interface of a kind that we make?"""
+    found = []
+    for name in sorted(layout.own - {own.name for own in wanted}):
+        interface = layout.interface(name)
+        alone = layout.row("Port", layout.ports[name])["interfaces"] == (layout.interface_ids.get(name),)
+        if alone and interface is not None and made(interface):
+            found.append(name)
+    return found
 
 
 def misplaced(layout: Layout, own: OwnPort) -> bool:

@@ -4,28 +4,19 @@ The keys in external_ids are those that operators of OVN and ``ovn-controller(8)
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from controller.ovsdb.replica import Row
 from controller.southbound.layout import Layout
-from flows.tables import BR_INT, BR_TUN, PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
+from controller.southbound.own import OwnPort, Peers, base_ports, bfd_ports
+from flows.tables import BR_INT, BR_TUN
 
 EXTERNAL, BR_EX = "external", "br-ex"
 """The physical network that a host has when it names none, and its bridge."""
-
-
-class OwnPort(msgspec.Struct, frozen=True):
-    """A port of the controller's own, with one interface of the same name."""
-
-    bridge: str
-    name: str
-    type: str
-    options: Mapping[str, str]
-    """Those that matter; others are left as they are."""
-    ofport: int | None
-    """The OpenFlow port that flows speak of."""
+GATEWAY = "enable-chassis-as-gw"
+"""What ovn-cms-options has of a host that asks to be a gateway."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -39,44 +30,51 @@ class Wish(msgspec.Struct, frozen=True):
     tunnel_ip: str
     bridge_mappings: tuple[tuple[str, str], ...]
     """(physical network, bridge) pairs, at least one."""
-    external: str
-    """The bridge to which br-int is patched."""
+    gateway: bool
+    """It asks to be one."""
     datapath_type: str | None
     """For bridges that are made; None when it is not known yet."""
+    ports: tuple[OwnPort, ...]
+    """Without them it is not ready."""
+    watched: tuple[OwnPort, ...] | None
+    """BFD ports; None: whatever there is stays as it is."""
     problem: str = ""
     """What in the host's own settings can't be right."""
 
     @property
-    def ports(self) -> tuple[OwnPort, ...]:
-        tunnel = {"remote_ip": "flow", "key": "flow", "local_ip": self.tunnel_ip}
-        return (
-            OwnPort(BR_INT, "patch-tun", "patch", {"peer": "patch-int"}, PATCH_TUN),
-            OwnPort(BR_INT, "patch-ex", "patch", {"peer": "patch-int-ex"}, PATCH_EX),
-            OwnPort(BR_TUN, "patch-int", "patch", {"peer": "patch-tun"}, PATCH_INT),
-            OwnPort(BR_TUN, "vxlan", "vxlan", tunnel, VXLAN),
-            OwnPort(self.external, "patch-int-ex", "patch", {"peer": "patch-ex"}, None),
-        )
+    def externals(self) -> tuple[str, ...]:
+        """The bridges to which br-int is patched, in order."""
+        return _externals(self.bridge_mappings)
 
 
-def wish(layout: Layout, switch: Row, *, controller: str, address: str, endpoint: str, spare: str) -> Wish:
+def wish(
+    layout: Layout, switch: Row, *, controller: str, address: str, endpoint: str, spare: str, peers: Peers | None = None
+) -> Wish:
     """``switch``: the host's Open_vSwitch row. ``address``: where it connects from. ``spare``: a name for it.
 
-    Both stand in for what it does not say.
+    Both stand in for what it does not say. ``peers``: None when it is not known yet who they are.
     """
     said: Mapping[str, str] = switch["external_ids"]
     problems: list[str] = []
     mappings = _mappings(said.get("ovn-bridge-mappings", ""), problems) or ((EXTERNAL, BR_EX),)
-    external = dict(mappings).get(EXTERNAL, mappings[0][1])
+    externals = _externals(mappings)
+    tunnel_ip = _tunnel_ip(said.get("ovn-encap-ip", ""), address, problems)
     return Wish(
         system_id=said.get("system-id") or spare,
         endpoint=endpoint,
         controller=controller,
-        tunnel_ip=_tunnel_ip(said.get("ovn-encap-ip", ""), address, problems),
+        tunnel_ip=tunnel_ip,
         bridge_mappings=mappings,
-        external=external,
-        datapath_type=said.get("ovn-bridge-datapath-type") or _datapath_type(layout, switch, external),
+        gateway=GATEWAY in (option.strip() for option in said.get("ovn-cms-options", "").split(",")),
+        datapath_type=said.get("ovn-bridge-datapath-type") or _datapath_type(layout, switch, externals),
+        ports=base_ports(tunnel_ip, externals),
+        watched=None if peers is None else bfd_ports(tunnel_ip, peers),
         problem="; ".join(problems),
     )
+
+
+def _externals(mappings: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(bridge for _, bridge in mappings))
 
 
 def _tunnel_ip(said: str, address: str, problems: list[str]) -> str:
@@ -104,9 +102,9 @@ def _mappings(said: str, problems: list[str]) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-def _datapath_type(layout: Layout, switch: Row, external: str) -> str | None:
+def _datapath_type(layout: Layout, switch: Row, externals: Iterable[str]) -> str | None:
     """That of a bridge which is there already, since patch ports do not lead from one data path to another."""
-    for name in (BR_INT, BR_TUN, external):
+    for name in (BR_INT, BR_TUN, *externals):
         if bridge := layout.bridge(name):
             return bridge["datapath_type"] or "system"
     types = switch["datapath_types"]  # ovs-vswitchd fills it in when it starts

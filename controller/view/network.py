@@ -1,12 +1,24 @@
 """The rows and indexes of this project's view."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
-from controller.model import AddressGroup, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
+from controller.model import (
+    AddressGroup,
+    FloatingIP,
+    Network,
+    Port,
+    PortForwarding,
+    Record,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    SubnetPool,
+)
 from controller.view.source import Index, Joined, Rows
-from controller.view.view import View
 
 CHUNK_BITS = 6
 """Ports of a network on a host are flooded to in chunks: OpenFlow port numbers that agree above these bits."""
@@ -16,6 +28,14 @@ class Peer(msgspec.Struct, frozen=True):
     """A host, as the others must know of it."""
 
     tunnel_ip: str
+    uplinks: tuple[tuple[str, int], ...] = ()
+    """(physical network, OpenFlow port of br-int that leads there)."""
+    gateway: bool = False
+    """It asks to be a gateway."""
+
+    def uplink(self, network: Network) -> int | None:
+        """The OpenFlow port that leads to an external network."""
+        return dict(self.uplinks).get(network.segment.physical_network) if network.segment else None
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -68,6 +88,18 @@ HOST: Rows[str, Peer] = Rows("host")
 BINDING: Rows[str, Binding] = Rows("binding")
 TAG: Rows[tuple[str, str], int] = Rows("tag")
 """(host, network) -> local VLAN tag."""
+SUBNET_POOL: Rows[str, SubnetPool] = Rows("subnet pool")
+ROUTER: Rows[str, Router] = Rows("router")
+FLOATING_IP: Rows[str, FloatingIP] = Rows("floating IP")
+FORWARDING: Rows[str, PortForwarding] = Rows("port forwarding")
+LEARNED: Rows[tuple[str, str], str] = Rows("learned neighbour")
+"""(network, address) -> MAC, as answers have told."""
+ZONE: Rows[tuple[str, str], int] = Rows("zone")
+"""(host, floating IP or router) -> conntrack zone of its external address there."""
+PEER: Rows[tuple[str, str], int] = Rows("peer")
+"""(host, other host) -> OpenFlow port of the BFD session between them."""
+BUSY: Rows[str, bool] = Rows("busy")
+"""Hosts that lack flows: as gateways they come last until they are confirmed."""
 LOCATION: Joined[str, Location] = Joined("location", PORT, BINDING, _locate)
 
 HOSTS_OF_NETWORK: Index[str, str] = Index(
@@ -79,6 +111,10 @@ NETWORKS_ON_HOST: Index[str, str] = Index(
 PORTS_AT: Index[tuple[str, int], str] = Index(
     "ports at", LOCATION, lambda port, where: [((where.host, where.ofport), port)]
 )
+PORTS_HERE: Index[tuple[str, str], str] = Index(
+    "ports here", LOCATION, lambda port, where: [((where.host, where.network_id), port)]
+)
+"""(host, network) -> ports."""
 SUBNETS_OF_NETWORK: Index[str, str] = Index("subnets of network", SUBNET, lambda id, row: [(row.network_id, id)])
 OWNERS: Index[tuple[str, str], str] = Index(
     "owners of address",
@@ -139,10 +175,20 @@ def _members(id: str, port: Port) -> Iterator[tuple[tuple[str, str], str]]:
 MEMBER: Index[tuple[str, str], str] = Index("member", PORT, _members)
 """(group, address or prefix) -> the ports that have it."""
 
-INDEXES = (
+FLOATING_IPS_OF_PORT: Index[str, str] = Index(
+    "floating IPs of port", FLOATING_IP, lambda id, row: [(row.port_id, id)] if row.port_id else []
+)
+FORWARDINGS_OF_FLOATING_IP: Index[str, str] = Index(
+    "forwardings of floating IP", FORWARDING, lambda id, row: [(row.floatingip_id, id)]
+)
+LEARNED_ON_NETWORK: Index[str, str] = Index("learned on network", LEARNED, lambda key, _: [key])
+"""Network -> addresses."""
+
+INDEXES: tuple[Index[Any, Any], ...] = (
     HOSTS_OF_NETWORK,
     NETWORKS_ON_HOST,
     PORTS_AT,
+    PORTS_HERE,
     SUBNETS_OF_NETWORK,
     OWNERS,
     CHUNK,
@@ -155,8 +201,7 @@ INDEXES = (
     REMOTES_OF_GROUP,
     USERS_OF_REMOTE,
     MEMBER,
+    FLOATING_IPS_OF_PORT,
+    FORWARDINGS_OF_FLOATING_IP,
+    LEARNED_ON_NETWORK,
 )
-
-
-def network_view() -> View:
-    return View([LOCATION], INDEXES)

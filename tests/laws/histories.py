@@ -7,26 +7,39 @@ from hypothesis import strategies as st
 from controller.compile.compiler import Plan
 from controller.compile.desired import Desired
 from controller.compile.ledger import Entry, Slot
-from controller.compile.tags import HostTags
 from controller.model import (
     AddressGroup,
     AddressPair,
     FixedIP,
+    FloatingIP,
     Network,
     Port,
+    PortForwarding,
+    Route,
+    Router,
     SecurityGroup,
     SecurityGroupRule,
+    Segment,
     Subnet,
+    SubnetPool,
 )
+from controller.model.router import FLOATING_IP as HOLDER
+from controller.model.router import GATEWAY, INTERFACE
 from controller.view.network import (
     ADDRESS_GROUP,
     BINDING,
+    BUSY,
+    FLOATING_IP,
+    FORWARDING,
     GROUP,
     HOST,
+    LEARNED,
     NETWORK,
     PORT,
+    ROUTER,
     RULE,
     SUBNET,
+    SUBNET_POOL,
     Binding,
     Peer,
 )
@@ -40,6 +53,8 @@ PAIRS = (
     AddressPair("fd01::/64", "fa:16:3e:00:00:77"),
 )  # fmt: skip
 PORTS = tuple(f"p{i}" for i in range(8))
+LIKELY = (0, 0, 0, 1, 2)
+"""Numbers of networks: what belongs together should meet."""
 
 
 def mac(number: int) -> str:
@@ -70,16 +85,122 @@ def subnet_put(draw: st.DrawFn) -> Put:
 
 
 @st.composite
+def routed_subnet_put(draw: st.DrawFn) -> Put:
+    """Those that routers join: no two overlap."""
+    number, version = draw(st.integers(0, len(NETWORKS) - 1)), draw(st.sampled_from([4, 4, 6]))
+    id = f"t{number}" if version == 4 else f"u{number}"
+    if draw(st.integers(0, 5)) == 0:
+        return SUBNET, id, None
+    cidr, gateway = (f"10.1.{number}.0/24", f"10.1.{number}.1") if version == 4 else (f"fd1{number}::/64", None)
+    return SUBNET, id, Subnet(
+        id=id, network_id=NETWORKS[number], cidr=cidr, ip_version=version, gateway_ip=gateway,
+        enable_dhcp=draw(st.booleans()), subnetpool_id=draw(st.sampled_from([None, "pool"])),
+    )  # fmt: skip
+
+
+@st.composite
+def outer_put(draw: st.DrawFn, what: str = "") -> Put:
+    """The external network and what is on it."""
+    what = what or draw(st.sampled_from(["network", "subnet", "subnet", "pool", "gateway", "gateway", "holder"]))
+    gone = draw(st.integers(0, 5)) == 0
+    if what == "network":
+        segment = Segment(id="seg", physical_network="external", vlan=draw(st.sampled_from([0, 5])))
+        mtu = draw(st.sampled_from([1450, 1500]))
+        return NETWORK, "ext", None if gone else Network(id="ext", vni=90, external=True, segments=(segment,), mtu=mtu)
+    if what == "subnet":
+        pool = draw(st.sampled_from([None, "pool"]))
+        row = Subnet(
+            id="sx", network_id="ext", cidr="203.0.113.0/24", ip_version=4, subnetpool_id=pool,
+            gateway_ip=draw(st.sampled_from(["203.0.113.1", None])), enable_dhcp=False,
+        )  # fmt: skip
+        return SUBNET, "sx", None if gone else row
+    if what == "pool":
+        pool_row = SubnetPool(
+            id="pool", prefixes=("10.0.0.0/8",), ip_version=4, min_prefixlen=8, max_prefixlen=32, default_prefixlen=24,
+            address_scope_id=draw(st.sampled_from([None, "scope"])),
+        )  # fmt: skip
+        return SUBNET_POOL, "pool", None if gone else pool_row
+    number = draw(st.integers(0, 1))
+    id, owner = (f"g{number}", GATEWAY) if what == "gateway" else (f"h{number}", HOLDER)
+    address = f"203.0.113.{10 + number + (0 if what == 'gateway' else 10)}"
+    fixed = (FixedIP(id=f"{id}{address}", subnet_id="sx", ip_address=address),)
+    return PORT, id, None if gone else Port(
+        id=id, network_id="ext", mac_address=f"fa:16:3e:{number:02x}:{len(owner):02x}:01", fixed_ips=fixed,
+        device_owner=owner, device_id=f"r{number}", port_security_enabled=False,
+    )  # fmt: skip
+
+
+@st.composite
+def interface_put(draw: st.DrawFn) -> Put:
+    router, number = draw(st.integers(0, 1)), draw(st.sampled_from(LIKELY))
+    id = f"i{router}{number}"
+    if draw(st.integers(0, 4)) == 0:
+        return PORT, id, None
+    v4 = FixedIP(id=f"{id}4", subnet_id=f"t{number}", ip_address=f"10.1.{number}.{router + 1}")
+    v6 = FixedIP(id=f"{id}6", subnet_id=f"u{number}", ip_address=f"fd1{number}::{router + 1}")
+    return PORT, id, Port(
+        id=id, network_id=NETWORKS[number], mac_address=f"fa:16:3e:0{router}:0{number}:02", device_owner=INTERFACE,
+        device_id=f"r{router}", fixed_ips=draw(st.sampled_from([(v4,), (v4, v6), (v6,)])), port_security_enabled=False,
+    )  # fmt: skip
+
+
+ROUTES = (
+    Route("10.9.0.0/16", "10.1.0.200"), Route("10.9.0.0/16", "10.1.1.200"), Route("0.0.0.0/0", "10.1.2.2"),
+    Route("192.0.2.0/24", "203.0.113.77"), Route("fd99::/64", "fd00::77"), Route("10.1.0.0/24", "10.1.1.9"),
+)  # fmt: skip
+
+
+@st.composite
+def router_put(draw: st.DrawFn) -> Put:
+    number = draw(st.integers(0, 1))
+    id = f"r{number}"
+    if draw(st.integers(0, 5)) == 0:
+        return ROUTER, id, None
+    return ROUTER, id, Router(
+        id=id, number=number + 1, admin_state_up=draw(st.sampled_from([True, True, True, False])),
+        gateway_port_id=draw(st.sampled_from([f"g{number}", f"g{number}", None])), enable_snat=draw(st.booleans()),
+        routes=tuple(draw(st.lists(st.sampled_from(ROUTES), max_size=3, unique=True))),
+    )  # fmt: skip
+
+
+@st.composite
+def floating_put(draw: st.DrawFn, what: str = "") -> Put:
+    number = draw(st.integers(0, 1))
+    what = what or draw(st.sampled_from(["floating", "floating", "forwarding", "learned", "busy"]))
+    gone = draw(st.integers(0, 5)) == 0
+    if what == "busy":
+        return BUSY, draw(st.sampled_from(HOSTS)), None if draw(st.booleans()) else True
+    if what == "learned":
+        key = draw(st.sampled_from([("ext", "203.0.113.1"), ("n0", "10.1.0.200"), ("n1", "fd00::77")]))
+        return LEARNED, key, None if gone else draw(st.sampled_from([mac(0x81), mac(0x82)]))
+    # Each stands for ports of its own: the API gives a port's address one floating IP.
+    at = draw(st.integers(0, len(PORTS) // 2 - 1)) * 2 + number
+    inner = f"10.1.{draw(st.sampled_from(LIKELY))}.{at + 11}"
+    if what == "forwarding":
+        return FORWARDING, f"w{number}", None if gone else PortForwarding(
+            id=f"w{number}", floatingip_id=f"f{number}", protocol=draw(st.sampled_from(["tcp", "udp"])),
+            external_port=8080, internal_port_id=PORTS[at], internal_ip_address=inner, internal_port=80,
+        )  # fmt: skip
+    free = draw(st.integers(0, 3)) == 0
+    return FLOATING_IP, f"f{number}", None if gone else FloatingIP(
+        id=f"f{number}", floating_network_id="ext", holder_id=f"h{number}", router_id=f"r{number}",
+        floating_ip_address=f"203.0.113.{20 + number}", port_id=None if free else PORTS[at], fixed_ip_address=None if free else inner,
+    )  # fmt: skip
+
+
+@st.composite
 def port_put(draw: st.DrawFn) -> Put:
     number = draw(st.integers(0, len(PORTS) - 1))
     id = PORTS[number]
     if draw(st.integers(0, 4)) == 0:
         return PORT, id, None
     # All tenants use the same addresses, but on one network each port has its own.
-    network = draw(st.integers(0, len(NETWORKS) - 1))
+    network = draw(st.sampled_from(LIKELY))
     v4, v6 = f"10.0.0.{number + 1}", f"fd00::{number + 1}"
     kept = draw(st.sampled_from([[v4], [v4, v6], [v6], []]))
     fixed = tuple(FixedIP(id=f"{id}{a}", subnet_id=f"s{network}", ip_address=a) for a in kept)
+    if draw(st.booleans()):
+        fixed += (FixedIP(id=f"{id}r", subnet_id=f"t{network}", ip_address=f"10.1.{network}.{number + 11}"),)
     return PORT, id, Port(
         id=id, network_id=NETWORKS[network], mac_address=mac(number), fixed_ips=fixed,
         admin_state_up=draw(st.sampled_from([True, True, True, False])), name=draw(st.sampled_from(["a", "b"])),
@@ -104,7 +225,8 @@ def host_put(draw: st.DrawFn) -> Put:
     if draw(st.integers(0, 5)) == 0:
         return HOST, HOSTS[number], None
     address = draw(st.sampled_from([f"172.31.0.{number}", f"172.31.1.{number}", f"fd99::{number + 1}"]))
-    return HOST, HOSTS[number], Peer(address)
+    uplinks = draw(st.sampled_from([(), (("external", 65002),), (("external", 65003), ("other", 65002))]))
+    return HOST, HOSTS[number], Peer(address, uplinks, draw(st.sampled_from([False, False, True])))
 
 
 @st.composite
@@ -154,17 +276,36 @@ def rule_put(draw: st.DrawFn) -> Put:
 
 put = st.one_of(
     network_put(), subnet_put(), port_put(), port_put(), binding_put(), binding_put(), host_put(), group_put(),
-    address_group_put(), rule_put(), rule_put(),
+    address_group_put(), rule_put(), rule_put(), routed_subnet_put(), outer_put(), outer_put(), interface_put(),
+    interface_put(), router_put(), floating_put(), floating_put(),
 )  # fmt: skip
-KINDS = (HOST, NETWORK, SUBNET, GROUP, ADDRESS_GROUP, RULE, PORT, BINDING)
+KINDS = (
+    HOST, NETWORK, SUBNET_POOL, SUBNET, GROUP, ADDRESS_GROUP, RULE, PORT, BINDING, ROUTER, FLOATING_IP, FORWARDING,
+    LEARNED, BUSY,
+)  # fmt: skip
 """Every kind of row that is put; those that others rest on first."""
-history = st.lists(st.lists(put, min_size=1, max_size=6), min_size=1, max_size=25)
+
+
+@st.composite
+def basis(draw: st.DrawFn) -> list[Put]:
+    """Enough of everything that routers and floating IPs have something to do."""
+    outer = [outer_put(what) for what in ("network", "subnet", "gateway", "gateway", "gateway", "holder", "holder")]
+    kinds = [
+        *[network_put()] * 6, *[host_put()] * 6, *outer, *[routed_subnet_put()] * 8, *[interface_put()] * 9,
+        *[router_put()] * 4, *[port_put()] * 12, *[binding_put()] * 16, *[floating_put("floating")] * 4,
+        floating_put("forwarding"), floating_put(),
+    ]  # fmt: skip
+    return [draw(kind) for kind in kinds]
+
+
+_changes = st.lists(st.lists(put, min_size=1, max_size=6), min_size=1, max_size=25)
+history = st.one_of(_changes, st.builds(lambda first, rest: [first, *rest], basis(), _changes))
 
 
 def start() -> Desired:
     desired = Desired()
     for host in HOSTS:
-        desired.joined(host, HostTags({}))
+        desired.joined(host, {})
     return desired
 
 

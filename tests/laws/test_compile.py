@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 
 from controller.compile.ledger import Entry
+from controller.view.topology import GATEWAYS
 from controller.view.view import Put
 from flows.flow import Flow, check
 from flows.overlap import overlaps
@@ -29,11 +30,13 @@ def test_incremental_equals_from_scratch(batches: Batches) -> None:
         for host in HOSTS:
             assert switches.cookies(host) == wanted(desired, host)
     scratch = start()
-    # The same tags: which number a network has on a host depends on the history, and on nothing else.
+    # The same numbers and gateways: these depend on the history, and on nothing else.
     puts = [(kind, key, row) for kind in KINDS for key, row in desired.view.all(kind).items()]
     for host in HOSTS:
-        scratch.tags[host].by_network.update(desired.tags[host].by_network)
-        puts += scratch.joined(host, scratch.tags[host])
+        for kind, numbers in scratch.numbers[host].items():
+            numbers.by_key.update(desired.numbers[host][kind].by_key)
+        puts += scratch.joined(host, {})
+    puts += [(GATEWAYS, router, hosts) for router, hosts in desired.view.all(GATEWAYS).items()]
     scratch.turn(puts)
     for host in HOSTS:
         assert wanted(scratch, host) == wanted(desired, host)
@@ -53,7 +56,7 @@ def test_nothing_left_but_boot_flows(batches: Batches) -> None:
     assert {(e.scope, e.slot) for e in desired.compiler.ledger.entries_everywhere()} == {
         (e.scope, e.slot) for e in fresh.compiler.ledger.entries_everywhere()
     }
-    assert not any(tags.by_network for tags in desired.tags.values())
+    assert not any(numbers.by_key for kinds in desired.numbers.values() for numbers in kinds.values())
     for host in HOSTS:
         assert not list(desired.compiler.desired(host))
     assert desired.view.recorded() == fresh.view.recorded()

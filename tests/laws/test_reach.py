@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.compile.desired import Desired
-from controller.compile.tags import HostTags
 from controller.model import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 from controller.view.network import BINDING, GROUP, HOST, NETWORK, PORT, RULE, SUBNET, Binding, Peer
 from tests.laws.fabric import Fabric
@@ -75,7 +74,7 @@ def tenants(draw: st.DrawFn) -> list[Vm]:
 def compiled(vms: list[Vm]) -> Desired:
     desired = Desired()
     for host in HOSTS:
-        desired.joined(host, HostTags({}))
+        desired.joined(host, {})
     puts = [(HOST, host, Peer(address)) for host, address in HOSTS.items()]
     for number in range(2):
         network = f"n{number}"

@@ -7,20 +7,20 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from os_ken.ofproto import ofproto_parser, ofproto_v1_5, ofproto_v1_5_parser
 from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 
-from flows.actions import Move
+from flows.actions import CheckLarger, Ct, CtClear, DecTtl, FirstLive, Move, Nat, Set, Spread
 from flows.cookie import cookie
 from flows.decode import decode
-from flows.fields import Kind
+from flows.fields import ETH_TYPE, FLAGS, IP_PROTO, IP_TTL, OUTPUT, PATH, TAG, TCP_DST, TCP_FLAGS, Field, Kind
 from flows.flow import Flow, MeterConfig
 from flows.match import Match
-from flows.tables import BR_INT, BR_TUN
+from flows.tables import BR_INT, BR_TUN, DELIVER, L2
 from flows.text import text
-from flows.value import show
+from flows.value import Value, show
 from flows.wire import ADD, ALL_TABLES, DELETE_STRICT, METER_ADD, body, delete_cookie, flow_mod, meter_mod
 from tests.laws.vocabulary import METER, declared_flows, flows
 from tests.switch.vswitch import Vswitch
@@ -47,6 +47,20 @@ OSKEN_NAMES = {
 
 batches = st.one_of(st.lists(flows(), min_size=1, max_size=30), st.lists(declared_flows(), min_size=1, max_size=30))
 
+TCP: dict[Field, Value] = {ETH_TYPE: 0x0800, IP_PROTO: 6}
+TCP6: dict[Field, Value] = {ETH_TYPE: 0x86DD, IP_PROTO: 6}
+ROUTING = [
+    Flow(L2, 0, Match({**TCP, IP_TTL: 1, TCP_DST: 5, TCP_FLAGS: (0x2, 0x12)}), (DecTtl(), Set(IP_TTL, 64))),
+    *(Flow(L2, 0, Match({**TCP6, TCP_FLAGS: flags}), (Move(TCP_FLAGS, OUTPUT, 12),)) for flags in (0, 0x2, 0xFFF)),
+    Flow(L2, 0, Match({**TCP6, TCP_FLAGS: (0xA00, 0xE00)}), (CtClear(), Move(IP_TTL, OUTPUT, 8))),
+    *(Flow(L2, 0, Match(TCP), (Ct(0xFFFF, DELIVER, True, Nat("src", "203.0.113.5", port)),)) for port in (0, 80)),
+    *(Flow(L2, 0, Match(TCP6), (Ct(TAG, None, True, Nat("dst", "fd00::5", port)), DecTtl())) for port in (0, 80)),
+    Flow(L2, 0, Match(TCP), (Ct(0, DELIVER, nat=Nat()), Ct(0))),
+    *(Flow(L2, 0, Match({}), (FirstLive(OUTPUT, tuple(range(65001 - n, 65001))),)) for n in range(1, 6)),
+    Flow(L2, 0, Match({}), (Spread(PATH, 4), CheckLarger(1514, FLAGS, 31))),
+]
+"""What is rarely drawn, or only by itself."""
+
 
 @pytest.fixture(scope="module")
 def switch() -> Iterator[Vswitch]:
@@ -60,6 +74,7 @@ def switch() -> Iterator[Vswitch]:
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(batch=batches)
+@example(batch=ROUTING)
 def test_round_trip(switch: Vswitch, batch: list[Flow]) -> None:
     for bridge in BRIDGES:
         # A priority of its own for each, so that none replaces another and none is the default, which is not shown.

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from apps.security.rules import port_masks
 from controller.compile.desired import Desired
-from controller.compile.tags import HostTags
 from controller.model import AddressGroup, FixedIP, Network, Port, SecurityGroup, SecurityGroupRule
 from controller.view.network import ADDRESS_GROUP, BINDING, GROUP, HOST, NETWORK, PORT, RULE, Binding, Peer
 from tests.laws.fabric import Fabric
@@ -128,7 +127,7 @@ def fabric() -> Iterator[Fabric]:
 def compiled(case: Case) -> Desired:
     desired = Desired()
     for host in HOSTS:
-        desired.joined(host, HostTags({}))
+        desired.joined(host, {})
     puts = [(HOST, host, Peer(address)) for host, address in HOSTS.items()]
     puts.append((NETWORK, "n", Network(id="n", vni=7)))
     puts.append((ADDRESS_GROUP, "a0", AddressGroup(id="a0", number=1 << 31, addresses=ADDRESSES)))

@@ -7,11 +7,16 @@ from hypothesis import strategies as st
 
 from flows.actions import (
     Action,
+    CheckLarger,
     Ct,
+    CtClear,
+    DecTtl,
+    FirstLive,
     Goto,
     InPort,
     Meter,
     Move,
+    Nat,
     Normal,
     Output,
     OutputField,
@@ -19,6 +24,7 @@ from flows.actions import (
     PushVlan,
     Resubmit,
     Set,
+    Spread,
     ToController,
 )
 from flows.fields import (
@@ -34,7 +40,6 @@ from flows.fields import (
     PORT_LIMIT,
     PORT_LOCAL,
     REG,
-    TAG,
     VLAN_PRESENT,
     VLAN_VID,
     Field,
@@ -44,7 +49,7 @@ from flows.flow import TAGS_MAX, Flow, check, tuple_is_known
 from flows.match import Match
 from flows.table import Table
 from flows.tables import TABLES
-from flows.value import Value
+from flows.value import Value, show_address
 
 METER = 1
 """A meter that the bridges of the test have."""
@@ -93,6 +98,34 @@ def _commits(match: Match) -> st.SearchStrategy[bool]:
     """What is invalid can't be committed."""
     state = match.get(CT_STATE)
     return st.just(False) if state is not None and state[0] & CT_INVALID else st.booleans()
+
+
+@st.composite
+def nats(draw: st.DrawFn, match: Match, commit: bool) -> Nat | None:
+    """Nothing, or addresses of the match's family, which only a committed connection gets."""
+    if not commit or draw(st.booleans()):
+        return draw(st.sampled_from((None, Nat())))
+    size = 4 if match.get(ETH_TYPE) == (0x0800, 0xFFFF) else 16
+    some = st.sampled_from((bytes(size - 1) + b"\1", bytes(size - 4) + b"\x0a\0\0\1", b"\xff" * size))
+    packed = draw(st.one_of(some, st.binary(min_size=size, max_size=size).filter(any)))
+    return Nat(draw(st.sampled_from(("src", "dst"))), show_address(packed), draw(st.sampled_from((0, 0, 1, 80, 65535))))
+
+
+@st.composite
+def cts(draw: st.DrawFn, match: Match, zones: Sequence[Field], tables: Sequence[Table]) -> Ct:
+    zone = draw(st.one_of(st.sampled_from((0, 1, 4096, 65535)), *([st.sampled_from(zones)] if zones else [])))
+    commit = draw(_commits(match))
+    return Ct(zone, draw(st.sampled_from((None, *tables))), commit, draw(nats(match, commit)))
+
+
+def loads(register: st.SearchStrategy[Field]) -> list[st.SearchStrategy[Action]]:
+    """What writes a register from what the switch knows."""
+    members = st.lists(st.integers(1, PORT_LIMIT - 1), min_size=1, max_size=9).map(tuple)
+    return [
+        st.builds(FirstLive, register, members),
+        st.builds(Spread, register, st.one_of(st.integers(1, 9), st.sampled_from((0xFFFF, 0x10000)))),
+        st.builds(CheckLarger, st.integers(0, 0xFFFF), register, st.integers(0, 31)),
+    ]
 
 
 def numbers(field: Field) -> st.SearchStrategy[int]:
@@ -186,12 +219,9 @@ def flows(draw: st.DrawFn) -> Flow:
             st.builds(OutputField, st.sampled_from(REG)),
             st.builds(ToController, st.integers(0, 0xFFFF)),
             st.builds(Resubmit, st.sampled_from(same)),
-            *(
-                [st.builds(Ct, st.sampled_from(REG), st.sampled_from([None, *same]), _commits(match))]
-                if _is_ip(fixed)
-                else []
-            ),
-            st.sampled_from((InPort(), Normal())),
+            *([cts(match, REG, same), st.just(DecTtl())] if _is_ip(fixed) else []),
+            *loads(st.sampled_from(REG)),
+            st.sampled_from((InPort(), Normal(), CtClear())),
             *([st.just(PushVlan())] if tags < TAGS_MAX else []),
             *([st.just(PopVlan())] if tags else []),
         ]
@@ -228,10 +258,11 @@ def declared_flows(draw: st.DrawFn) -> Flow:
             choices.append(pairs.flatmap(lambda pair: moves(*pair)))
     if table.outputs:
         choices += [st.builds(Output, ports), st.just(InPort()), st.just(ToController())]
-    if _is_ip(fixed) and TAG in table.reads and table.goto:
-        choices.append(
-            st.builds(Ct, st.just(TAG), st.sampled_from([None, *_named(table, table.goto)]), _commits(match))
-        )
+    if whole := [f for f in table.writes if f in REG]:
+        choices += loads(st.sampled_from(whole))
+    if _is_ip(fixed) and table.goto:
+        zones = [f for f in table.reads + table.matches if f in REG]
+        choices += [cts(match, zones, _named(table, table.goto)), st.just(DecTtl())]
     if choices:
         actions += draw(st.lists(st.one_of(choices), max_size=4))
     if table.goto and draw(st.booleans()):

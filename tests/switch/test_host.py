@@ -1,134 +1,15 @@
-"""Hosts' OVSDB sessions: real ovsdb-server and vswitchd that dial in, and peers that are no hosts."""
+"""Hosts' OVSDB sessions: a real ovsdb-server and vswitchd that dial in."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 
-import orjson
 import pytest
 
 from controller.ovsdb.connection import connect
-from controller.southbound.channel import Channel
-from controller.southbound.facts import HostFacts
-from controller.southbound.host import HostSession
-from controller.southbound.hosts import HostListener
-from controller.southbound.openflow import OpenFlowListener
+from controller.southbound.kept import PEERS, TAGS, ZONES
 from flows.tables import PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
+from tests.switch.listeners import LIMIT, Control, eventually, get, join, spoilt, vsctl
 from tests.switch.vswitch import Vswitch
-
-LIMIT = 20.0
-"""Seconds that any one thing may take."""
-OURS = ("br-int", "br-tun", "br-ex", "br-phys")
-
-
-class Control:
-    """Both listeners, and what they have told."""
-
-    def __init__(self) -> None:
-        self.openflow = OpenFlowListener("127.0.0.1:0", on_channel=self._channel, on_packet_in=lambda _, __: None)
-        self.channels: dict[int, Channel] = {}
-        self.facts: dict[str, HostFacts] = {}
-        self.told: list[tuple[HostSession, HostFacts | None, HostFacts | None]] = []
-        self.fail: Exception | None = None
-        self._news = asyncio.Event()
-
-    async def start(self, advertise: str | None = None, probe: float = 5.0) -> None:
-        await self.openflow.start()
-        self.hosts = HostListener(
-            "127.0.0.1:0",
-            openflow_port=self.openflow.port,
-            on_facts=self._facts,
-            advertise=advertise,
-            probe=probe,
-        )
-        await self.hosts.start()
-
-    async def close(self) -> None:
-        await self.hosts.close()
-        await self.openflow.close()
-
-    def _channel(self, channel: Channel) -> None:
-        self.channels[channel.datapath_id] = channel
-        self._news.set()
-
-    def _facts(self, session: HostSession, old: HostFacts | None, new: HostFacts | None) -> None:
-        if self.fail is not None:
-            failure, self.fail = self.fail, None
-            raise failure
-        self.told.append((session, old, new))
-        if new is not None:
-            self.facts[new.name] = new
-        elif old is not None:
-            del self.facts[old.name]
-        self._news.set()
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        """Waits until so much has been told that it is true."""
-        async with asyncio.timeout(LIMIT):
-            while not true():
-                self._news.clear()
-                await self._news.wait()
-
-    async def ready(self, name: str) -> HostFacts:
-        try:
-            await self.until(lambda: name in self.facts and self.facts[name].ready)
-        except TimeoutError:
-            raise AssertionError(f"not ready: {self.facts.get(name)}") from None
-        return self.facts[name]
-
-
-@pytest.fixture(scope="module")
-def switch() -> Iterator[Vswitch]:
-    with Vswitch() as running:
-        yield running
-
-
-@pytest.fixture
-async def control() -> AsyncIterator[Control]:
-    made = Control()
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def host(switch: Vswitch) -> AsyncIterator[Vswitch]:
-    """A vswitchd that has joined nothing yet and has no bridge."""
-    await vsctl(switch, "set", "Open_vSwitch", ".", "external_ids:system-id=h1", "external_ids:hostname=one.example")
-    yield switch
-    await vsctl(switch, "del-manager")
-    for bridge in OURS:
-        await vsctl(switch, "--if-exists", "del-br", bridge)
-    await vsctl(switch, "clear", "Open_vSwitch", ".", "external_ids")
-
-
-async def vsctl(switch: Vswitch, *arguments: str) -> str:
-    return (await asyncio.to_thread(switch.vsctl, *arguments)).strip()
-
-
-async def join(switch: Vswitch, control: Control) -> None:
-    await vsctl(switch, "set-manager", f"tcp:127.0.0.1:{control.hosts.port}")
-
-
-async def spoilt(switch: Vswitch, control: Control, *command: str) -> HostFacts:
-    """Does harm by ovs-vsctl; gives the facts when it has been made good."""
-    before = len(control.told)
-    await vsctl(switch, *command)
-    await control.until(lambda: any(new and not new.ready for _, _, new in control.told[before:]))
-    return await control.ready("h1")
-
-
-async def get(switch: Vswitch, table: str, row: str, column: str) -> str:
-    return (await vsctl(switch, "get", table, row, column)).strip('"')
-
-
-async def eventually(true: Callable[[], object], what: str) -> None:
-    """For what a switch does and tells nobody."""
-    limit = time.monotonic() + LIMIT
-    while not await asyncio.to_thread(true):
-        assert time.monotonic() < limit, f"never: {what}"
-        await asyncio.sleep(0.05)
 
 
 # ---- bridges
@@ -311,24 +192,44 @@ async def test_an_interface_that_does_not_exist_yet_has_no_port(host: Vswitch, c
     await control.until(lambda: "port-1" in control.facts["h1"].interfaces)
 
 
-async def test_tags_are_kept_by_the_host(host: Vswitch, control: Control) -> None:
+async def test_numbers_are_kept_by_the_host(host: Vswitch, control: Control) -> None:
     await vsctl(host, "add-br", "br-int", "--", "br-set-external-id", "br-int", "mine", "stays")
     await join(host, control)
     await control.ready("h1")
     session = control.hosts.sessions["h1"]
-    await session.set_tags({7: "net-a", 4094: "net-b"})
+    await session.keep(TAGS, {7: "net-a", 4094: "net-b"})
     assert control.facts["h1"].tags == {7: "net-a", 4094: "net-b"}
-    await session.set_tags({7: "net-c", 4094: None, 5: None})
+    tags = control.facts["h1"].tags
+    await session.keep(ZONES, {4096: "router a", 65535: "10.0.0.1"})
+    await session.keep(PEERS, {60001: "h2"})
+    facts = control.facts["h1"]
+    assert (facts.zones, facts.peers) == ({4096: "router a", 65535: "10.0.0.1"}, {60001: "h2"})
+    assert facts.tags is tags, "what has not changed is the same object"
+    await session.keep(TAGS, {7: "net-c", 4094: None, 5: None})
+    await session.keep(ZONES, {65535: None})
     assert control.facts["h1"].tags == {7: "net-c"}
-    await session.set_tags({})
-    with pytest.raises(ValueError, match="4095"):
-        await session.set_tags({4095: "x"})
-    assert await get(host, "Bridge", "br-int", "external_ids") == "{mine=stays, tunbridge-tag-7=net-c}"
+    await session.keep(TAGS, {})
+    for kind, wrong in (
+        (TAGS, 0), (TAGS, 4095), (ZONES, 4095), (ZONES, 65536), (PEERS, 60000), (PEERS, 65000),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=str(wrong)):
+            await session.keep(kind, {wrong: "x"})
+    kept = "{mine=stays, tunbridge-peer-60001=h2, tunbridge-tag-7=net-c, tunbridge-zone-4096="
+    assert await get(host, "Bridge", "br-int", "external_ids") == kept + '"router a"}'
+    # What others have written there, but no controller would: it counts for nothing.
+    for nonsense in ("tag-0", "tag-x", "tag-", "zone-7", "peer-9"):
+        await vsctl(host, "br-set-external-id", "br-int", f"tunbridge-{nonsense}", "x")
 
     session.end("for this test")
     await control.until(lambda: "h1" not in control.facts)
-    await control.ready("h1")  # it dials in again
-    assert control.facts["h1"].tags == {7: "net-c"}
+    facts = await control.ready("h1")  # it dials in again
+    assert (facts.tags, facts.zones, facts.peers) == ({7: "net-c"}, {4096: "router a"}, {60001: "h2"})
+
+    told = len(control.told)
+    await vsctl(host, "del-br", "br-int")
+    await control.until(lambda: any(new and new.ready for _, _, new in control.told[told:]))
+    facts = control.facts["h1"]
+    assert (facts.tags, facts.zones, facts.peers) == ({}, {}, {})
 
 
 async def test_a_nameless_host_is_given_a_name(host: Vswitch, control: Control) -> None:
@@ -396,117 +297,3 @@ async def test_a_host_that_leaves_is_told(host: Vswitch, control: Control) -> No
     assert control.told[-1] == (session, facts, None)
     assert not control.hosts.sessions
     assert session.closed.done()
-
-
-# ---- peers of our own making
-class Fake:
-    """A host made by hand: answers what a host's ovsdb-server is asked."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    @classmethod
-    @asynccontextmanager
-    async def dial(cls, control: Control, address: str = "127.0.0.1") -> AsyncIterator["Fake"]:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", control.hosts.port, local_addr=(address, 0), limit=1 << 20
-        )
-        try:
-            yield cls(reader, writer)
-        finally:
-            writer.transport.abort()
-
-    async def serve(self, schema: object, name: str) -> None:
-        """Until the controller hangs up."""
-        decoder, text = orjson, ""
-        while data := await self._reader.read(65536):
-            text += data.decode()
-            for line in text.replace("}{", "}\n{").split("\n"):
-                try:
-                    request = decoder.loads(line)
-                except ValueError:
-                    break
-                text = text[len(line) :].lstrip("\n")
-                if "method" in request:
-                    self.say(id=request["id"], result=self._answer(request, schema, name), error=None)
-
-    def _answer(self, request: dict[str, object], schema: object, name: str) -> object:
-        if request["method"] == "get_schema":
-            return schema
-        if request["method"] == "monitor_cond_since":
-            row = {"external_ids": ["map", [["system-id", name]]]}
-            return [False, "0", {"Open_vSwitch": {"c3d8a4e4-92b2-4a0b-8f0e-000000000001": {"initial": row}}}]
-        return [{}] * 99 if request["method"] == "transact" else []
-
-    def say(self, **message: object) -> None:
-        self._writer.write(orjson.dumps(message))
-
-    async def gone(self) -> None:
-        try:
-            async with asyncio.timeout(LIMIT):
-                while await self._reader.read(65536):
-                    pass
-        except ConnectionError:
-            pass
-
-
-@pytest.fixture
-async def schema(switch: Vswitch) -> object:
-    connection = await connect(switch.database)
-    answer = await connection.call("get_schema", "Open_vSwitch")
-    connection.close()
-    return answer
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"id": 1, "result": None, "error": {"error": "unknown database"}},
-        {"id": 1, "result": {"tables": {}}, "error": None},
-        {"id": 1, "result": 7, "error": None},
-        {"id": 1, "result": {"tables": {"Open_vSwitch": {"columns": "no"}}}, "error": None},
-    ],
-)
-async def test_what_is_no_host_is_closed(control: Control, answer: dict[str, object]) -> None:
-    async with Fake.dial(control) as peer:
-        peer.say(**answer)
-        await peer.gone()
-    assert control.told == []
-
-
-async def test_garbage_is_closed(control: Control) -> None:
-    async with Fake.dial(control) as peer:
-        peer._writer.write(b"SSH-2.0-OpenSSH\r\n")
-        await peer.gone()
-    assert control.told == []
-
-
-async def test_silence_is_noticed() -> None:
-    control = Control()
-    await control.start(probe=0.2)
-    async with Fake.dial(control) as peer:
-        await peer.gone()
-    await control.close()
-
-
-async def test_two_hosts_with_one_name(control: Control, schema: object) -> None:
-    async with Fake.dial(control) as first, Fake.dial(control, "127.0.0.2") as second:
-        serving = asyncio.create_task(first.serve(schema, "twin"))
-        await control.until(lambda: "twin" in control.facts)
-        session = control.hosts.sessions["twin"]
-        await asyncio.wait_for(second.serve(schema, "twin"), LIMIT)  # refused: it returns
-        assert control.hosts.sessions["twin"] is session
-        assert len({id(told[0]) for told in control.told}) == 1
-        serving.cancel()
-
-
-async def test_the_same_host_again_takes_over_without_a_gap(control: Control, schema: object) -> None:
-    async with Fake.dial(control) as first, Fake.dial(control) as second:
-        dead = asyncio.create_task(first.serve(schema, "twin"))
-        await control.until(lambda: "twin" in control.facts)
-        old = control.facts["twin"]
-        alive = asyncio.create_task(second.serve(schema, "twin"))
-        await asyncio.wait_for(dead, LIMIT)
-        assert [told[2] is None for told in control.told] == [False] * len(control.told)
-        assert control.told[-1][1] == old
-        alive.cancel()

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -92,6 +93,15 @@ class Vswitch:
         if self.directory.name.startswith("vsw-"):
             shutil.rmtree(self.directory, ignore_errors=True)
         self.directory = Path()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The switch neither reads nor writes its database, which goes on: its part can be played."""
+        self._processes[-1].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._processes[-1].send_signal(signal.SIGCONT)
 
     def add_bridge(self, name: str, datapath_id: int, **columns: str) -> None:
         """A bridge that speaks OpenFlow 1.5 and forwards nothing by itself. ``columns`` are further Bridge columns."""

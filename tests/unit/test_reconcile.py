@@ -1,41 +1,51 @@
-"""Tags and claims."""
+"""A host's numbers, and claims."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.compile.tags import LAST, HostTags
+from controller.compile.numbers import HostNumbers, Kind
 from controller.reconcile.claims import Claims
 from controller.reconcile.names import HostNames
 from controller.view.network import Binding
 
+FIRST, LAST = 4096, 5096
 
-@given(st.dictionaries(st.integers(1, 20), st.sampled_from("abcdefgh")), st.lists(st.sets(st.sampled_from("abcdefgh"))))
-def test_tags(kept: dict[int, str], presents: list[set[str]]) -> None:
-    """Each present network has one tag, no two share one, and a network that stays keeps its own."""
-    tags = HostTags(kept)
+
+@given(
+    st.dictionaries(st.integers(1, 20), st.sampled_from("abcdefgh")),
+    st.lists(st.sets(st.sampled_from("abcdefgh"))),
+    st.integers(1, 12),
+)
+def test_numbers(kept: dict[int, str], presents: list[set[str]], first: int) -> None:
+    """Each present key has one number in range, no two share one, and a key that stays keeps its own."""
+    numbers = HostNumbers(Kind("n-", first, first + 8, "numbers"), kept)
     for present in presents:
-        before = dict(tags.by_network)
-        changes = tags.assign(present)
-        assert tags.by_network.keys() == present
-        assert len(set(tags.by_network.values())) == len(present)
-        for network, tag in tags.by_network.items():
-            assert before.get(network, tag) == tag
-        assert changes == {n: tags.by_network.get(n) for n in before.keys() ^ present}
+        before = dict(numbers.by_key)
+        changes = numbers.assign(present)
+        assert numbers.by_key.keys() == present
+        assert len(set(numbers.by_key.values())) == len(present)
+        assert all(first <= number <= first + 8 for number in numbers.by_key.values())
+        for key, number in numbers.by_key.items():
+            assert before.get(key, number) == number
+        assert changes == {key: numbers.by_key.get(key) for key in before.keys() ^ present}
 
 
-def test_a_freed_tag_rests() -> None:
-    tags = HostTags({})
-    tags.assign(["a"])
-    tags.assign([])
-    assert tags.assign(["b"]) == {"b": 2}
+def test_a_freed_number_rests() -> None:
+    numbers = HostNumbers(Kind("n-", FIRST, LAST, "numbers"), {})
+    numbers.assign(["a"])
+    numbers.assign([])
+    assert numbers.assign(["b"]) == {"b": FIRST + 1}
 
 
-def test_one_network_too_many_costs_no_other() -> None:
-    tags = HostTags({})
-    tags.assign(f"{n:04}" for n in range(LAST + 1))
-    assert set(tags.by_network.values()) == set(range(1, LAST + 1))
-    assert f"{LAST:04}" not in tags.by_network
-    assert tags.assign(f"{n:04}" for n in range(1, LAST + 1)) == {"0000": None, f"{LAST:04}": 1}
+def test_one_key_too_many_costs_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = HostNumbers(Kind("n-", FIRST, LAST, "conntrack zones"), {})
+    keys = [f"{n:05}" for n in range(LAST - FIRST + 2)]
+    numbers.assign(keys)
+    assert set(numbers.by_key.values()) == set(range(FIRST, LAST + 1))
+    assert keys[-1] not in numbers.by_key
+    assert "all conntrack zones of a host are in use" in capsys.readouterr().out
+    assert numbers.assign(keys[1:]) == {keys[0]: None, keys[-1]: FIRST}
 
 
 def test_the_last_host_that_claims_a_port_has_it() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flows.actions import Action, Move, Output, OutputField, Set
+from flows.actions import Action, CheckLarger, Ct, FirstLive, Move, Nat, Output, OutputField, Set, Spread
 from flows.fields import (
     ETH_DST,
     ETH_TYPE,
@@ -12,8 +12,10 @@ from flows.fields import (
     IN_PORT,
     MAC,
     NETWORK_KEY,
+    OUTPUT,
     PORT_LOCAL,
     TAG,
+    TCP_FLAGS,
     TUN_DST,
     VLAN_VID,
     XREG,
@@ -25,6 +27,12 @@ def test_text_and_number_are_the_same() -> None:
     assert Set(TUN_DST, "10.0.0.1") == Set(TUN_DST, 0x0A000001)
     assert Set(ETH_DST, "ff:ff:ff:ff:ff:ff", "01:00:00:00:00:00") == Set(ETH_DST, 1 << 40, 1 << 40)
     assert hash(Set(ETH_DST, "fa:16:3e:00:00:01")) == hash(Set(ETH_DST, 0xFA163E000001))
+
+
+def test_addresses_are_canonical() -> None:
+    assert Nat("dst", "FD00:0::0001", 80) == Nat("dst", "fd00::1", 80)
+    assert Nat("src", "10.0.0.1").packed == bytes((10, 0, 0, 1))
+    assert Nat().packed == b""
 
 
 def test_masks_are_canonical() -> None:
@@ -48,6 +56,24 @@ def test_masks_are_canonical() -> None:
         (lambda: Output(0), "no OpenFlow port"),
         (lambda: Output(0xFF00), "no OpenFlow port"),
         (lambda: OutputField(XREG[0]), "no 32-bit register"),
+        (lambda: Set(TCP_FLAGS, 2), "can't be set"),
+        (lambda: Nat("src"), "a side and an address"),
+        (lambda: Nat("", "10.0.0.1"), "a side and an address"),
+        (lambda: Nat("", "", 80), "no port"),
+        (lambda: Nat("dst", "10.0.0.1", 65536), "no port"),
+        (lambda: Nat("both", "10.0.0.1"), "only of src or dst"),  # type: ignore[arg-type]
+        (lambda: Nat("src", "10.0.0"), "no IP address"),
+        (lambda: Nat("src", "::"), "no host's address"),
+        (lambda: Ct(0x10000), "no conntrack zone"),
+        (lambda: Ct(5, nat=Nat("src", "10.0.0.1")), "connections that are committed"),
+        (lambda: FirstLive(MAC, (1,)), "no 32-bit register"),
+        (lambda: FirstLive(OUTPUT, ()), "first of 0 ports"),
+        (lambda: FirstLive(OUTPUT, (1, PORT_LOCAL)), "no OpenFlow port"),
+        (lambda: Spread(MAC, 2), "no 32-bit register"),
+        (lambda: Spread(OUTPUT, 0), "can't spread over 0"),
+        (lambda: CheckLarger(1500, MAC, 0), "no 32-bit register"),
+        (lambda: CheckLarger(65536, FLAGS, 0), "no size"),
+        (lambda: CheckLarger(1500, FLAGS, 32), "no bit 32"),
     ],
 )
 def test_what_a_switch_would_refuse_is_refused(make: Callable[[], Action], why: str) -> None:

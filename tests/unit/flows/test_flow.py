@@ -6,15 +6,22 @@ import pytest
 
 from flows.actions import (
     Action,
+    CheckLarger,
+    Ct,
+    CtClear,
+    DecTtl,
+    FirstLive,
     Goto,
     Meter,
     Move,
+    Nat,
     Output,
     OutputField,
     PopVlan,
     PushVlan,
     Resubmit,
     Set,
+    Spread,
     ToController,
 )
 from flows.fields import (
@@ -26,8 +33,10 @@ from flows.fields import (
     FLAGS,
     IN_PORT,
     IP_DSCP,
+    IP_TTL,
     NETWORK_KEY,
     OUTPUT,
+    PATH,
     REG,
     TAG,
     VLAN_PCP,
@@ -47,7 +56,7 @@ FIRST = Table(
     "",
     matches=(IN_PORT, ETH_TYPE, ADDRESS, VLAN_VID),
     reads=(TAG, ARP_SPA),
-    writes=(FLAGS, ADDRESS, VLAN_VID, VLAN_PCP, IP_DSCP),
+    writes=(IN_PORT, FLAGS, ADDRESS, VLAN_VID, VLAN_PCP, IP_DSCP, IP_TTL, PATH),
     goto=("second", "zeroth"),
     calls=("second",),
 )
@@ -55,6 +64,8 @@ SECOND = Table("br-int", 6, "second", "", reads=(OUTPUT,), outputs="a port")
 ZEROTH = Table("br-int", 4, "zeroth", "")
 ELSEWHERE = Table("br-tun", 6, "second", "")
 
+IP: dict[Field, Value] = {ETH_TYPE: 0x0800}
+IPV6: dict[Field, Value] = {ETH_TYPE: 0x86DD}
 TAGGED: dict[Field, Value] = {VLAN_VID: VLAN_PRESENT | 5}
 
 
@@ -68,6 +79,9 @@ TAGGED: dict[Field, Value] = {VLAN_VID: VLAN_PRESENT | 5}
         (FIRST, TAGGED, [PopVlan(), PushVlan(), Set(VLAN_VID, VLAN_PRESENT), Move(TAG, VLAN_VID, 12)]),
         (FIRST, TAGGED, [Set(VLAN_PCP, 3), PushVlan()]),
         (FIRST, {ETH_TYPE: 0x0800}, [Set(IP_DSCP, 3)]),
+        (FIRST, IPV6, [DecTtl(), Set(IP_TTL, 64), CtClear(), Ct(4096, SECOND, True, Nat("src", "fd00::1"))]),
+        (FIRST, IP, [Ct(TAG, nat=Nat()), Ct(5, commit=True, nat=Nat("dst", "10.0.0.1", 80))]),
+        (FIRST, {}, [FirstLive(PATH, (1, 2)), Spread(PATH, 2), CheckLarger(1500, FLAGS, 7), Set(IN_PORT, 0)]),
         (SECOND, {}, [Meter(1), OutputField(OUTPUT), Output(5), ToController()]),
     ],
 )
@@ -92,6 +106,17 @@ def test_what_is_declared_is_right(table: Table, match: dict[Field, Value], acti
         (FIRST, TAGGED, [PushVlan(), PushVlan()], "2 VLAN tags at most"),
         (FIRST, {}, [Set(VLAN_VID, VLAN_PRESENT)], "without a VLAN tag for certain"),
         (FIRST, TAGGED, [PopVlan(), Set(VLAN_PCP, 3)], "without a VLAN tag for certain"),
+        (FIRST, {}, [DecTtl()], "a TTL needs a match on ip or ipv6"),
+        (FIRST, {}, [Set(IP_TTL, 64)], "nw_ttl needs a match on eth_type"),
+        (FIRST, {}, [Ct(5)], "conntrack needs a match on ip or ipv6"),
+        (FIRST, IP, [Ct(NETWORK_KEY)], "does not declare that it reads reg0"),
+        (FIRST, IP, [Ct(5, ELSEWHERE)], "does not declare that it goes to br-tun/second"),
+        (FIRST, IP, [Ct(5, commit=True, nat=Nat("src", "fd00::1"))], "nat to fd00::1 needs a match on its own family"),
+        (FIRST, IPV6, [Ct(5, commit=True, nat=Nat("src", "10.0.0.1"))], "nat to 10.0.0.1 needs a match on its own"),
+        (FIRST, {}, [FirstLive(OUTPUT, (1,))], "does not declare that it writes reg3"),
+        (FIRST, {}, [Spread(OUTPUT, 2)], "does not declare that it writes reg3"),
+        (FIRST, {}, [CheckLarger(1500, NETWORK_KEY, 7)], "does not declare that it writes reg0"),
+        (SECOND, {}, [Set(IN_PORT, 0)], "does not declare that it writes in_port"),
         (FIRST, {}, [Move(ARP_SPA, ADDRESS4, 32)], "arp_spa needs a match on eth_type"),
         (FIRST, {ETH_TYPE: 0x0806}, [Set(IP_DSCP, 3)], "ip_dscp needs a match on eth_type"),
     ],

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from os_ken.ofproto import ofproto_parser, ofproto_v1_5, ofproto_v1_5_parser
 from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 
-from flows.actions import Goto, Output, Set
+from flows.actions import Action, CheckLarger, Ct, CtClear, FirstLive, Goto, Nat, Output, Set, Spread
 from flows.cookie import app_of, cookie
 from flows.decode import Undecodable, decode
-from flows.fields import IN_PORT, OUTPUT
+from flows.fields import ETH_TYPE, IN_PORT, OUTPUT
 from flows.flow import Flow, MeterConfig
 from flows.match import Match
+from flows.table import Table
 from flows.tables import ARRIVAL, CLASSIFY, DELIVER, L2, PUNT, TO_VNI
 from flows.wire import (
     ADD,
@@ -28,7 +29,8 @@ from flows.wire import (
 )
 
 OSKEN = ProtocolDesc(version=ofproto_v1_5.OFP_VERSION)
-FLOW = Flow(L2, 20, Match({IN_PORT: 5}), (Set(OUTPUT, 5), Goto(DELIVER)))
+HERE, THERE = Table("br-int", 20, "here", ""), Table("br-int", 40, "there", "")
+FLOW = Flow(HERE, 20, Match({IN_PORT: 5}), (Set(OUTPUT, 5), Goto(THERE)))
 
 
 def osken_writes(message: ofproto_v1_5_parser.MsgBase, xid: int) -> bytes:
@@ -77,11 +79,11 @@ def test_goto_is_no_action_on_the_wire() -> None:
 
 def test_a_cookie_is_its_flow() -> None:
     others = [
-        Flow(PUNT, FLOW.priority, FLOW.match, FLOW.actions),
-        Flow(L2, 21, FLOW.match, FLOW.actions),
-        Flow(L2, 20, Match({IN_PORT: 6}), FLOW.actions),
-        Flow(L2, 20, FLOW.match, (Set(OUTPUT, 6), Goto(DELIVER))),
-        Flow(L2, 20, FLOW.match, ()),
+        Flow(THERE, FLOW.priority, FLOW.match, FLOW.actions),
+        Flow(HERE, 21, FLOW.match, FLOW.actions),
+        Flow(HERE, 20, Match({IN_PORT: 6}), FLOW.actions),
+        Flow(HERE, 20, FLOW.match, (Set(OUTPUT, 6), Goto(THERE))),
+        Flow(HERE, 20, FLOW.match, ()),
     ]
     assert len({cookie(1, flow) for flow in [FLOW, *others]}) == 6
     assert cookie(1, FLOW) == cookie(1, FLOW, body(FLOW))
@@ -114,9 +116,20 @@ def test_any_bytes_are_a_flow_or_undecodable(data: bytes) -> None:
         with_limits(candidate)
 
 
+ROUTING: tuple[Action, ...] = (
+    Ct(5, DELIVER, True, Nat("src", "fd00::1", 80)),
+    Ct(5, nat=Nat()),
+    FirstLive(OUTPUT, (1, 2, 3, 4, 5)),
+    Spread(OUTPUT, 3),
+    CheckLarger(1500, OUTPUT, 5),
+    CtClear(),
+    Output(7),
+)
+
+
 @given(st.integers(0), st.binary(min_size=1, max_size=4), st.integers(0))
 def test_a_damaged_flow_is_a_flow_or_undecodable(at: int, damage: bytes, cut: int) -> None:
-    sound = body(Flow(L2, 20, Match({IN_PORT: 5}), (Set(OUTPUT, 5), Output(7), Goto(DELIVER))))
+    sound = body(Flow(L2, 20, Match({IN_PORT: 5, ETH_TYPE: 0x0800}), (Set(OUTPUT, 5), *ROUTING, Goto(DELIVER))))
     at %= len(sound)
     with_limits(sound[:at] + damage + sound[at + len(damage) :])
     with_limits(sound[: cut % len(sound)])
@@ -124,7 +137,7 @@ def test_a_damaged_flow_is_a_flow_or_undecodable(at: int, damage: bytes, cut: in
 
 def with_limits(data: bytes) -> None:
     try:
-        flow = decode("br-int", 20, 1, data)
+        flow = decode("br-int", L2.number, 1, data)
     except Undecodable:
         return
-    assert decode("br-int", 20, 1, body(flow)) == flow
+    assert decode("br-int", L2.number, 1, body(flow)) == flow

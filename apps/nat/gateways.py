@@ -1,0 +1,142 @@
+"""The way out of a router: which host is its gateway now, and what that host does.
+
+Whether a gateway host lives is known in the data path alone: one action takes the first live of the BFD ports to those
+that rank higher, and this host itself where it is one of them.
+"""
+
+from collections.abc import Iterator
+
+from apps.contract import Lack, Wanted, on_host
+from apps.routing.hop import (
+    attached,
+    from_prefix,
+    interfaces,
+    larger_than,
+    router_of,
+    smallest_mtu,
+    to_prefix,
+)
+from apps.routing.pipeline import ARP, ICMPV6, IPV4, IPV6, REQUEST, SOLICITATION
+from controller.model import Network, Port, Router, Subnet
+from controller.view.network import PEER, SUBNET, SUBNET_POOL, SUBNETS_OF_NETWORK, ZONE
+from controller.view.topology import GATEWAYS, ROUTER_ON_HOST, ranked
+from controller.view.view import View
+from flows import fields as f
+from flows import tables as t
+from flows.actions import Action, Ct, FirstLive, Goto, Nat, Resubmit, Set
+from flows.flow import Flow
+from flows.match import Match
+from flows.value import Value
+
+SYN = 0x002
+"""RFC 9293: the flag of a connection's first packet."""
+
+
+def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
+    """One router on one host."""
+    host, id = key
+    router = router_of(view, id)
+    found = attached(view, router.gateway_port_id) if router and router.gateway_port_id else None
+    if router is None or found is None or not view.members(ROUTER_ON_HOST, key):
+        return
+    port, network, _ = found
+    if network.segment is None:
+        yield Lack(f"the external network {network.id} is on no physical network")
+        return
+    if not (hosts := view.row(GATEWAYS, id)):
+        yield Lack(f"no host reaches the physical network {network.segment.physical_network}")
+        return
+    here = on_host(host)
+    choose = FirstLive(f.OUTPUT, tuple(_choices(view, host, id)))
+    steer = (Set(f.ETH_DST, port.mac_address), choose, Goto(t.GATEWAY))
+    yield here, Flow(t.EXIT, 10, Match({f.ROUTER: router.number}), steer)
+    if host not in hosts:
+        return
+    for flow in (
+        *_to_the_router(view, router, port, network, choose),
+        *_without_translation(view, router, network, port),
+    ):
+        yield here, flow
+    zone = view.row(ZONE, key)
+    address = next((fixed.ip_address for fixed in port.fixed_ips if ":" not in fixed.ip_address), None)
+    if zone is not None and address is not None and router.enable_snat:
+        for flow in _source_translation(router, port, network, address, zone):
+            yield here, flow
+
+
+def _choices(view: View, host: str, router: str) -> Iterator[int]:
+    for other in ranked(view, router):
+        if other == host:
+            # Whoever ranks lower is not asked.
+            yield t.OURSELVES
+            return
+        if (port := view.row(PEER, (host, other))) is not None:
+            yield port
+
+
+def _to_the_router(view: View, router: Router, port: Port, network: Network, choose: FirstLive) -> Iterator[Flow]:
+    """Handed over by another host; or from outside, to its MAC or asking for it."""
+    handed = (Set(f.ROUTER, router.number), choose, Goto(t.GATEWAY))
+    yield Flow(t.STEERED, 20, Match({f.ETH_DST: port.mac_address}), handed)
+    mtu = smallest_mtu(view, router.id)
+    check = (larger_than(mtu),) if 0 < mtu < network.mtu else ()
+    arrived = (Set(f.ROUTER, router.number), *check, choose, Goto(t.ACTIVE))
+    yield Flow(t.L2, 20, Match({f.NETWORK_KEY: network.vni, f.ETH_DST: port.mac_address}), arrived)
+    for fixed in port.fixed_ips:
+        yield asked_for(network, fixed.ip_address, port.mac_address)
+
+
+def asked_for(network: Network, address: str, mac: str) -> Flow:
+    """Who asks from outside for an address is led to the MAC that answers."""
+    lead: tuple[Action, ...] = (Set(f.ETH_DST, mac), Goto(t.L2))
+    if ":" in address:
+        return Flow(
+            t.OUTSIDE, 20, Match({**key_of(network), **ICMPV6, f.ICMPV6_TYPE: SOLICITATION, f.ND_TARGET: address}), lead
+        )
+    asked = Match({**key_of(network), f.ETH_TYPE: ARP, f.ARP_OP: REQUEST, f.ARP_TPA: address})
+    return Flow(t.OUTSIDE, 20, asked, (Resubmit(t.WATCH), *lead))
+
+
+def key_of(network: Network) -> dict[f.Field, Value]:
+    return {f.NETWORK_KEY: network.vni}
+
+
+def _source_translation(router: Router, port: Port, network: Network, address: str, zone: int) -> Iterator[Flow]:
+    """All that have no address of their own outside share one."""
+    out = {f.ROUTER: router.number, f.ETH_TYPE: IPV4}
+    mac = Set(f.ETH_SRC, port.mac_address)
+    nat = Nat("src", address)
+    # Of TCP, what has no SYN flag belongs to a connection that has been looked at before.
+    later = Match({**out, f.IP_PROTO: 6, f.TCP_FLAGS: (0, SYN)})
+    yield Flow(t.NAT, 11, later, (mac, Ct(zone, commit=True, nat=nat), Goto(t.UPLINK)))
+    yield Flow(t.NAT, 10, Match(out), (mac, Ct(zone, t.NATTED, commit=True, nat=nat)))
+    yield Flow(t.NATTED, 20, Match(from_prefix(router, address)), (Goto(t.UPLINK),))
+    # Were it translated to the address that it is for, it would come back for ever.
+    yield Flow(t.NAT, 15, Match(to_prefix(router, address)), ())
+    back = Match({**key_of(network), f.ETH_TYPE: IPV4, f.IPV4_DST: address})
+    yield Flow(t.INBOUND, 20, back, (Ct(zone, t.RETURNED, nat=Nat()),))
+
+
+def _without_translation(view: View, router: Router, network: Network, port: Port) -> Iterator[Flow]:
+    """IPv6; and IPv4 where the router shall not translate, or both ends are of one address scope."""
+    mac = Set(f.ETH_SRC, port.mac_address)
+    yield Flow(t.NAT, 10, Match({f.ROUTER: router.number, f.ETH_TYPE: IPV6}), (mac, Goto(t.UPLINK)))
+    outer = {scope_of(view, subnet) for subnet in _subnets(view, network.id)} - {None}
+    for _, _, subnets in interfaces(view, router.id):
+        for subnet in subnets:
+            if subnet.ip_version == 6 or not router.enable_snat or scope_of(view, subnet) in outer:
+                inside = Match({**key_of(network), **to_prefix(router, subnet.cidr)})
+                yield Flow(t.INBOUND, 10, inside, (Resubmit(t.ROUTE),))
+                if subnet.ip_version == 4:
+                    yield Flow(t.NAT, 12, Match(from_prefix(router, subnet.cidr)), (mac, Goto(t.UPLINK)))
+
+
+def _subnets(view: View, network: str) -> Iterator[Subnet]:
+    for id in sorted(view.members(SUBNETS_OF_NETWORK, network)):
+        if (subnet := view.row(SUBNET, id)) is not None:
+            yield subnet
+
+
+def scope_of(view: View, subnet: Subnet) -> str | None:
+    pool = view.row(SUBNET_POOL, subnet.subnetpool_id) if subnet.subnetpool_id else None
+    return pool.address_scope_id if pool else None
