@@ -1,5 +1,5 @@
-"""Labs for the tests of this folder: one for all, three hosts and a world of machines with their leases; and one for each
-module that is about routers."""
+"""Labs for the tests of this folder: one for all, with a world of machines on three hosts; and one for each module that
+is about routers."""
 
 import os
 from collections.abc import Iterator
