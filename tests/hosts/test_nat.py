@@ -167,35 +167,37 @@ def test_floating_ip_of_a_machine_on_the_same_host(routed: Routed, target: str) 
 
 
 def test_port_forwarding(routed: Routed) -> None:
+    """To machines without a floating IP of their own."""
     tenant = routed.red.tenant
     floating = tenant.floating_ip(routed.external)
     address = floating["floating_ip_address"]
+    targets = {"b1": (B1, 8081), "b2": (B2, 8082)}
+    made = {}
     try:
-        made = []
-        for name, seat, port in (("a1", A1, 8081), ("b2", B2, 8082)):
+        for name, (seat, port) in targets.items():
             inside = {"internal_port_id": routed.vm(name).port_id, "internal_ip_address": seat.ipv4}
-            made += [tenant.forward(floating, each, port, internal_port=8080, **inside) for each in PROTOCOLS]
-        for name, port in (("a1", 8081), ("b2", 8082)):
+            for protocol in PROTOCOLS:
+                made[name, protocol] = tenant.forward(floating, protocol, port, internal_port=8080, **inside)
+        for name, (_, port) in targets.items():
             for protocol in PROTOCOLS:
                 routed.inet.expect(f"{name} saw {GATEWAY}", address, port, protocol)
-            # Behind the same router.
-            routed.vm("b1").expect(f"{name} saw {routed.snat}", address, port)
+                # Behind the same router, with a floating IP and without.
+                routed.vm("a1").expect(f"{name} saw {routed.floating['a1']}", address, port, protocol)
+                routed.vm("a2").expect(f"{name} saw {routed.floating['a2']}", address, port, protocol)
+                routed.vm("b2").expect(f"{name} saw {routed.snat}", address, port, protocol)
+            # What they say themselves is known by the router's address.
+            assert routed.vm(name).talk(INTERNET) == f"inet saw {routed.snat}"
         for protocol in PROTOCOLS:
             assert routed.inet.talk(address, 8080, protocol, timeout=SHORT) == SILENCE
-        # What a1 says itself is known by its own floating IP, and what b2 says by the router's address.
-        assert routed.vm("a1").talk(INTERNET) == f"inet saw {routed.floating['a1']}"
-        assert routed.vm("b2").talk(INTERNET) == f"inet saw {routed.snat}"
-        gone = made.pop(0)
-        tenant.unforward(floating, gone)
+        tenant.unforward(floating, made.pop(("b1", "tcp")))
         routed.inet.expect(SILENCE, address, 8081)
-        assert routed.inet.talk(address, 8081, "udp") == f"a1 saw {GATEWAY}"
-        for each in made:
-            tenant.unforward(floating, each)
-        routed.inet.expect(SILENCE, address, 8082)
+        assert routed.inet.talk(address, 8081, "udp") == f"b1 saw {GATEWAY}"
+        assert routed.inet.talk(address, 8082) == f"b2 saw {GATEWAY}"
     finally:
-        for each in tenant.show("floatingip", floating["id"])["port_forwardings"]:
+        for each in made.values():
             tenant.unforward(floating, each)
         tenant.delete("floatingip", floating["id"])
+    routed.inet.expect(SILENCE, address, 8082)
 
 
 # Security groups
