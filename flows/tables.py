@@ -91,13 +91,13 @@ STEERED = Table(
 WATCH = Table(
     BR_INT, 9, "watch",
     "Called. Addresses that were found out by asking: should they speak from another MAC, the controller hears of it.",
-    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.ARP_SPA, f.ARP_SHA), writes=(f.MAC,), outputs="the controller",
+    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.ARP_SPA, f.ARP_SHA), outputs="the controller",
 )  # fmt: skip
 RESOLVE = Table(
     BR_INT, 10, "resolve",
     "Requests for an address: ARP requests and neighbour solicitations look the address up, everything else goes on.",
-    matches=(*_PROTOCOL, f.ETH_DST, f.ARP_OP), reads=(f.ARP_TPA, f.ND_TARGET), writes=(f.ADDRESS, f.MAC),
-    goto=("reply", "l2"), calls=("neighbour", "watch"),
+    matches=(f.NETWORK_KEY, *_PROTOCOL, f.ETH_DST, f.ARP_OP, f.ARP_SPA, f.ARP_TPA), reads=(f.ND_TARGET,),
+    writes=(f.ADDRESS, f.MAC), goto=("reply", "l2", "flood"), calls=("neighbour", "watch"),
 )  # fmt: skip
 NEIGHBOUR = Table(
     BR_INT, 11, "neighbour",
