@@ -96,6 +96,8 @@ BRIDGES = ("br-int", "br-tun")
 """The bridges with flows of ours."""
 ABSENT = 10.0
 """Seconds after its start until control takes a host that has not connected to be away."""
+UNMET = 10.0
+"""Seconds that a gateway with all its flows is held back until BFD has found the others."""
 UNCLAIMED = 30.0
 """Seconds that a switch may wait for its host to say whose it is."""
 KINDS: dict[type[Record], Rows[Any, Any]] = {
@@ -374,6 +376,9 @@ class Control:
             self.announcer.settle()
         for peer in new.met.symmetric_difference(old.met if old is not None else ()):
             self._put(MET, (name, peer), True if peer in new.met else None)
+        if old is None or old.live is not new.live:
+            for busy in (name, *new.live):
+                self._may_be_done(busy)
         if old is None:
             self.keeper.watch_peers(name)
         self._note_alive(name)
@@ -439,8 +444,23 @@ class Control:
         self.status.settle(host)
         self.served.settle(host)
         self.announcer.settle()
-        if self.view.row(BUSY, host) and all(bridge.adopted for bridge in self._bridges_of(host)):
+        self._may_be_done(host)
+
+    def _may_be_done(self, host: str) -> None:
+        """A host that lacked flows has them, and BFD has found the other gateways that are there; at the latest after a
+        while, since one of them may just have died."""
+        if not self.view.row(BUSY, host) or not all(bridge.adopted for bridge in self._bridges_of(host)):
+            return
+        others = {
+            g for router in self.view.members(GATEWAYS_ON_HOST, host) for g in self.view.row(GATEWAYS, router) or ()
+        }
+        there = {
+            other for other in others - {host} if not self.view.row(AWAY, other) and not self.view.row(BUSY, other)
+        }
+        if all(self.view.row(MET, (host, other)) and self.view.row(MET, (other, host)) for other in there):
             self._put(BUSY, host, None)
+        else:
+            asyncio.get_running_loop().call_later(UNMET, self._put, BUSY, host, None)
 
     def _serve(self, host: str, name: str, channel: Channel) -> None:
         bridge = next((bridge for bridge in self._bridges_of(host) if bridge.name == name), None)
