@@ -297,8 +297,8 @@ DELIVER = Table(
 
 ARRIVAL = Table(
     BR_TUN, 0, "arrival",
-    "From br-int or from a tunnel? VNI 0 is no network's: under it go BFD and what is handed over to a router's gateway, "
-    "between patches of two hosts. A host without flows is heard by nobody.",
+    "From br-int or from a tunnel? VNI 0 is no network's: under it go BFD and what is handed over to a router's "
+    "gateway, between patches of two hosts. A host without flows is heard by nobody.",
     matches=(f.IN_PORT, f.TUNNEL_ID, f.TUN_SRC, f.TUN_IPV6_SRC), writes=(f.TUNNEL_ID, f.TUN_DST, f.TUN_IPV6_DST),
     goto=("to_vni", "to_tag"), outputs="the tunnels, or the patch of another host",
 )  # fmt: skip
