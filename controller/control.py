@@ -57,6 +57,7 @@ from controller.store.step import Change, Insert, Patch
 from controller.store.store import Store
 from controller.view.network import (
     ADDRESS_GROUP,
+    AWAY,
     BINDING,
     BUSY,
     FLOATING_IP,
@@ -65,6 +66,7 @@ from controller.view.network import (
     HOST,
     LEARNED,
     LOCATION,
+    MET,
     NETWORK,
     PORT,
     ROUTER,
