@@ -83,7 +83,6 @@ from controller.view.topology import (
     GATEWAYS_ON_HOST,
     HOSTING,
     HOSTS_OF_ROUTER,
-    MESH,
     PORTS_OF_ROUTER,
     ROUTER_OF_PORT,
 )
@@ -287,9 +286,6 @@ class Control:
                     self.facts.note(Router, str(key), gateways=hosts or ())
             elif source in (FLOATING_IP, HOSTING):
                 floating.add(str(key))
-            elif source is HOST:
-                for peer in self.view.row(MESH, str(key)) or ():
-                    self.keeper.watch_peers(peer)
             elif source is BUSY:
                 self._may_have_moved(str(key))
             if source in (MET, AWAY, BUSY):
