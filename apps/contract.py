@@ -87,13 +87,16 @@ class Learned(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """A packet waits for the MAC of an address on a network. ``asking``: what finds it out; ``waiting``: the packet, to
-    be sent when it is known, its destination MAC set by then."""
+    """A packet waits for the MAC of an address on a network."""
 
     network_id: str
     address: str
     asking: PacketOut
+    """What finds it out."""
     waiting: PacketOut
+    """The packet, to be sent when it is known; its destination MAC is set then."""
+    refusal: PacketOut | None
+    """To be sent when nobody has answered."""
 
 
 Answer = PacketOut | Learned | Unknown

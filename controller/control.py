@@ -5,7 +5,7 @@ bridge its plan. Nothing in a turn waits; each bridge sends in a task of its own
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,25 +15,41 @@ import msgspec
 import structlog
 
 from apps import APPS
-from apps.contract import App
+from apps.contract import App, Learned, PacketOut, Unknown
 from apps.contract import PacketIn as Punt
+from apps.routing.answer import whom_to_ask
 from controller.compile.desired import Desired
 from controller.compile.ledger import Entry, UnitKey
-from controller.compile.numbers import HostNumbers
-from controller.model import AddressGroup, Host, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
+from controller.compile.numbers import PEERS, TAGS, ZONES
+from controller.model import (
+    AddressGroup,
+    FloatingIP,
+    Host,
+    Network,
+    Port,
+    PortForwarding,
+    Record,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    SubnetPool,
+)
 from controller.model import Control as ControlRow
 from controller.observe.metrics import ControlMetrics
-from controller.ovsdb import Disconnected, OvsdbError
+from controller.reconcile.announcer import Announcer
 from controller.reconcile.bridge import Bridge
 from controller.reconcile.claims import Claims
 from controller.reconcile.facts import FactWriter
+from controller.reconcile.keeper import Keeper
 from controller.reconcile.names import HostNames
+from controller.reconcile.neighbours import Neighbours
+from controller.reconcile.served import Served
 from controller.reconcile.status import PortStatus
 from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
 from controller.southbound.hosts import HostListener
-from controller.southbound.kept import TAGS
 from controller.southbound.openflow import OpenFlowListener
 from controller.southbound.packet import PacketIn
 from controller.store.step import Change, Insert, Patch
@@ -41,19 +57,34 @@ from controller.store.store import Store
 from controller.view.network import (
     ADDRESS_GROUP,
     BINDING,
+    BUSY,
+    FLOATING_IP,
+    FORWARDING,
     GROUP,
     HOST,
+    LEARNED,
     LOCATION,
     NETWORK,
     PORT,
+    ROUTER,
     RULE,
     SUBNET,
+    SUBNET_POOL,
     Peer,
     essence,
 )
-from controller.view.source import Rows
+from controller.view.source import Read, Rows
+from controller.view.topology import (
+    FLOATING_IPS_ON_HOST,
+    GATEWAYS,
+    GATEWAYS_ON_HOST,
+    HOSTING,
+    HOSTS_OF_ROUTER,
+    MESH,
+    PORTS_OF_ROUTER,
+    ROUTER_OF_PORT,
+)
 from controller.view.view import Put
-from flows.actions import Output
 from flows.fields import PORT_CONTROLLER
 from flows.wire import action_bytes
 
@@ -70,6 +101,10 @@ KINDS: dict[type[Record], Rows[Any, Any]] = {
     SecurityGroup: GROUP,
     SecurityGroupRule: RULE,
     AddressGroup: ADDRESS_GROUP,
+    SubnetPool: SUBNET_POOL,
+    Router: ROUTER,
+    FloatingIP: FLOATING_IP,
+    PortForwarding: FORWARDING,
 }
 
 
@@ -111,6 +146,16 @@ class Control:
         """Units that raised or clashed, with the reason."""
         self.names = HostNames()
         self.status = PortStatus(self.view, self.facts, self._bridges_of, self.failed, self.names.shown)
+        self.served = Served(self.view, self.facts, self._bridges_of, self.failed)
+        self.neighbours = Neighbours(
+            store,
+            new_id,
+            put=lambda key, mac: self._put(LEARNED, key, mac),
+            send=self._send,
+            again=lambda key: whom_to_ask(self.view, key, lambda host: self._live(host) is not None),
+        )
+        self.announcer = Announcer(self.view, live=self._live, settled=self._has_settled, send=self._send)
+        self.keeper = Keeper(self.desired, self.sessions)
         self.metrics = ControlMetrics(self)
         self.version = 0
         self._puts: list[Put] = []
@@ -119,7 +164,6 @@ class Control:
         self._ready: set[str] = set()
         self._newly_ready: set[str] = set()
         self._alive: dict[str, bool] = {}
-        self._keeping: dict[str, asyncio.Task[None]] = {}
         self._serving: dict[Channel, str] = {}
         self._unclaimed: dict[int, Channel] = {}
         self._hosts: HostListener | None = None
@@ -137,13 +181,16 @@ class Control:
             self._put(HOST, host.name, Peer(host.tunnel_ip, host.uplinks, host.gateway))
             self._alive[host.name] = host.alive
             self._note_alive(host.name)
-        for port, facts in stored.items():
-            if (name := self.names.system_id(facts.host_id)) is not None:
-                self._put(BINDING, port, self._claims.claim(port, name, 0))
+        for (kind, id), facts in stored.items():
+            if kind is Port and (name := self.names.system_id(facts["host_id"])) is not None:
+                self._put(BINDING, id, self._claims.claim(id, name, 0))
+            elif kind is Router and facts["gateways"]:
+                self._put(GATEWAYS, id, facts["gateways"])
         for kind, rows in KINDS.items():
             for id, row in self.store.rows(kind).items():
                 self._put(rows, id, essence(row))
         self.store.subscribe(self._on_store)
+        self.neighbours.start()
         self._turn()
         await self._switches.start()
         self._hosts = HostListener(
@@ -173,6 +220,7 @@ class Control:
             await self._hosts.close()
         await self._switches.close()
         await asyncio.gather(*(bridge.close() for bridge in self.bridges.values()))
+        await self.neighbours.close()
         await self.facts.close()
         await self.store.close()
 
@@ -190,45 +238,74 @@ class Control:
         with self.metrics.compile_seconds.time():
             turn = self.desired.turn(puts)
         outcome = turn.outcome
-        for host in turn.retagged:
-            self._keep_tags(host)
+        for host in turn.renumbered:
+            self.keeper.keep(host)
         self.version += 1
         mended = [unit for unit in outcome.ran if self.failed.pop(unit, None) is not None]
-        self.failed |= outcome.failed
+        self.failed |= outcome.failed | outcome.lacking
         for host, plan in outcome.plans.items():
             for bridge in self._bridges_of(host):
                 bridge.add(plan, self.version)
-        self.status.watch(
-            (str(key) for source, key in turn.changed if source in (PORT, BINDING, LOCATION)), self.version
-        )
+        self._watch(turn.changed)
         for host in self._newly_ready:
             for bridge in self._bridges_of(host):
                 bridge.allow()
         self._newly_ready.clear()
-        if mended or outcome.failed:
+        if troubled := [*mended, *outcome.failed, *outcome.lacking]:
+            self.served.judge_units(troubled)
             for host in self._ready:
                 self.status.settle(host)
         self.status.settle_all()
+        self.announcer.settle()
 
-    def _keep_tags(self, host: str) -> None:
-        """Bring the host's own record of its tags up to date."""
-        if host not in self._keeping:
-            self._keeping[host] = task = asyncio.create_task(self._write_tags(host), name=f"tags of {host}")
-            task.add_done_callback(lambda _: self._keeping.pop(host))
+    def _watch(self, changed: Iterable[Read]) -> None:
+        """What has changed is served when the flows that follow from it are confirmed."""
+        ports: list[str] = []
+        routers: set[str] = set()
+        floating: set[str] = set()
+        for source, key in changed:
+            if source in (PORT, BINDING, LOCATION):
+                ports.append(str(key))
+                routers |= self.view.members(ROUTER_OF_PORT, str(key))
+            elif source in (ROUTER, HOSTS_OF_ROUTER, GATEWAYS, PORTS_OF_ROUTER):
+                routers.add(str(key))
+                if source is GATEWAYS:
+                    hosts = self.view.row(GATEWAYS, str(key))
+                    self.facts.note(Router, str(key), gateways=hosts or ())
+            elif source in (FLOATING_IP, HOSTING):
+                floating.add(str(key))
+            elif source is HOST:
+                for peer in self.view.row(MESH, str(key)) or ():
+                    self.keeper.watch_peers(peer)
+            elif source is BUSY:
+                self._may_have_moved(str(key))
+        self.status.watch(ports, self.version)
+        for router in routers:
+            self.served.watch_router(router, self.version)
+        for id in floating:
+            self.served.watch_floating_ip(id, self.version)
+        self.announcer.look(routers | floating, self.version)
 
-    async def _write_tags(self, host: str) -> None:
-        while (session := self.sessions.get(host)) is not None and session.facts is not None:
-            wanted = {tag: network for network, tag in self.desired.tags[host].by_key.items()}
-            kept = session.facts.tags
-            changes = {tag: wanted.get(tag) for tag in wanted.keys() | kept.keys() if wanted.get(tag) != kept.get(tag)}
-            if not changes:
-                return
-            try:
-                await session.keep(TAGS, changes)
-            except (Disconnected, OvsdbError, TimeoutError) as error:
-                # The next session compares them again.
-                log.warning("local VLAN tags could not be kept on their host", host=host, reason=str(error))
-                return
+    def _may_have_moved(self, host: str) -> None:
+        """A host's view of the others, or it itself as a gateway, has changed."""
+        here = [*self.view.members(GATEWAYS_ON_HOST, host), *self.view.members(FLOATING_IPS_ON_HOST, host)]
+        self.announcer.look(here, self.version)
+
+    # ---- what others ask of hosts
+    def _live(self, host: str) -> frozenset[str] | None:
+        """Whom a host reaches by BFD; None when it is not there to tell."""
+        session = self.sessions.get(host)
+        return session.facts.live if session is not None and session.facts is not None else None
+
+    def _has_settled(self, host: str, version: int) -> bool:
+        bridges = self._bridges_of(host)
+        return bool(bridges) and all(bridge.settled(version) for bridge in bridges)
+
+    def _send(self, host: str, packet: PacketOut) -> None:
+        bridge = self.bridges.get((host, BRIDGES[0]))
+        if bridge is not None and bridge.channel is not None:
+            actions = b"".join(map(action_bytes, packet.actions))
+            bridge.channel.packet_out(PORT_CONTROLLER, packet.data, actions)
 
     # ---- what comes from the store
     def _on_store(self, changes: list[Change]) -> None:
@@ -265,7 +342,7 @@ class Control:
             if name not in self._ready:
                 self._ready.add(name)
                 self._newly_ready.add(name)
-                for put in self.desired.joined(name, HostNumbers(new.tags, TAGS.first, TAGS.last, TAGS.what)):
+                for put in self.desired.joined(name, {TAGS: new.tags, ZONES: new.zones, PEERS: new.peers}):
                     self._put(*put)
                 # What it had when it was last heard of, be it by an earlier process.
                 before = self._claims.on(name)
@@ -280,6 +357,11 @@ class Control:
         for bridge, datapath_id in new.bridges.items():
             if (channel := self._unclaimed.pop(datapath_id, None)) is not None:
                 self._serve(name, bridge, channel)
+        if old is None or old.live is not new.live:
+            self._may_have_moved(name)
+            self.announcer.settle()
+        if old is None:
+            self.keeper.watch_peers(name)
         self._note_alive(name)
 
     def _describe(self, session: HostSession) -> None:
@@ -318,19 +400,32 @@ class Control:
 
     def _bridges_of(self, host: str) -> list[Bridge]:
         """Made when the host has first joined; before that, none."""
-        if host in self.desired.tags and (host, BRIDGES[0]) not in self.bridges:
+        if host in self.desired.numbers and (host, BRIDGES[0]) not in self.bridges:
             for name in BRIDGES:
                 self.bridges[host, name] = Bridge(
-                    host, name, partial(self._wanted, host, name), partial(self._settled, host)
+                    host,
+                    name,
+                    partial(self._wanted, host, name),
+                    partial(self._settled, host),
+                    partial(self._is_empty, host),
                 )
         return [self.bridges[host, name] for name in BRIDGES if (host, name) in self.bridges]
 
     def _wanted(self, host: str, bridge: str) -> Iterator[Entry]:
         return (e for e in self.compiler.desired(host) if e.bridge == bridge)
 
+    def _is_empty(self, host: str) -> None:
+        """One of its bridges lacks all flows: as a gateway it comes last until it has them."""
+        self._put(BUSY, host, True)
+        self._turn()
+
     def _settled(self, host: str) -> None:
         self._note_alive(host)
         self.status.settle(host)
+        self.served.settle(host)
+        self.announcer.settle()
+        if self.view.row(BUSY, host) and all(bridge.adopted for bridge in self._bridges_of(host)):
+            self._put(BUSY, host, None)
 
     def _serve(self, host: str, name: str, channel: Channel) -> None:
         bridge = next((bridge for bridge in self._bridges_of(host) if bridge.name == name), None)
@@ -353,8 +448,14 @@ class Control:
             self.metrics.punts.labels("none", "dropped").inc()
             return
         try:
-            for out in app.answer(Punt(host, packet.in_port, packet.registers, packet.data), self.view):
-                channel.packet_out(PORT_CONTROLLER, out.data, action_bytes(Output(out.port)))
+            punt = Punt(host, packet.table, packet.in_port, packet.registers, packet.data)
+            for said in app.answer(punt, self.view):
+                if isinstance(said, PacketOut):
+                    self._send(host, said)
+                elif isinstance(said, Learned):
+                    self.neighbours.learned(said)
+                elif isinstance(said, Unknown):
+                    self.neighbours.unknown(host, said)
             self.metrics.punts.labels(app.name, "done").inc()
         except Exception:
             # Costs this packet only.

@@ -7,6 +7,8 @@ from controller.model.resource import Resource
 
 VNI_MAX = (1 << 24) - 1
 """RFC 7348: the VNI has 24 bits; 0 is left out."""
+VLAN_MAX = 4094
+"""IEEE 802.1Q: 0 and 4095 are no VLANs."""
 MTU_MAX = 1450
 """Bytes: 1500 less the 50 of VXLAN over IPv4 (RFC 7348)."""
 PHYSICAL_MTU = 1500

@@ -16,21 +16,40 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.model import AddressGroup, Network, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
+from controller.model import (
+    AddressGroup,
+    AddressScope,
+    FloatingIP,
+    Network,
+    Port,
+    PortForwarding,
+    Record,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    SubnetPool,
+)
+from controller.model.router import GATEWAY
 from controller.northbound import extensions, openapi
 from controller.northbound.address_groups import AddressGroupRest, AddressGroups
+from controller.northbound.address_scopes import AddressScopes
 from controller.northbound.agents import Agents
 from controller.northbound.collection import Collection, encoder
 from controller.northbound.default_group import DefaultGroupRest
 from controller.northbound.faults import Fault, HTTPInternalServerError, HTTPNotFound
+from controller.northbound.floating_ips import FloatingIPs
 from controller.northbound.index import Index
 from controller.northbound.measures import CONTENT_TYPE, Measures
 from controller.northbound.networks import Networks
 from controller.northbound.operator import Operator
+from controller.northbound.port_forwardings import PortForwardingRest, PortForwardings
 from controller.northbound.ports import Ports
 from controller.northbound.rest import Methods, Rest, json
+from controller.northbound.routers import RouterRest, Routers
 from controller.northbound.security_group_rules import SecurityGroupRules
 from controller.northbound.security_groups import SecurityGroups
+from controller.northbound.subnet_pools import SubnetPools
 from controller.northbound.subnets import Subnets
 from controller.northbound.writer import Writer
 from controller.store import Change, Store
@@ -52,6 +71,8 @@ def create_app(
     networks, subnets, ports = Networks(index), Subnets(index), Ports(index)
     rules, addresses = SecurityGroupRules(index), AddressGroups(index)
     groups = SecurityGroups(index, rules)
+    scopes, pools = AddressScopes(index), SubnetPools(index)
+    routers, floating_ips, forwardings = Routers(index, ports), FloatingIPs(index, ports), PortForwardings(index)
     collections: dict[type[Record], Collection[Any]] = {
         Network: networks,
         Subnet: subnets,
@@ -59,6 +80,11 @@ def create_app(
         SecurityGroup: groups,
         SecurityGroupRule: rules,
         AddressGroup: addresses,
+        AddressScope: scopes,
+        SubnetPool: pools,
+        Router: routers,
+        FloatingIP: floating_ips,
+        PortForwarding: forwardings,
     }
     agents, operator, measures = Agents(store, writer, now), Operator(store), Measures(store)
 
@@ -70,6 +96,12 @@ def create_app(
                 networks.forget(row.network_id for row in (old, new) if isinstance(row, Subnet))
             elif kind is SecurityGroupRule:
                 groups.forget(row.security_group_id for row in (old, new) if isinstance(row, SecurityGroupRule))
+            elif kind is PortForwarding:
+                floating_ips.forget(row.floatingip_id for row in (old, new) if isinstance(row, PortForwarding))
+            elif isinstance(new, Port):
+                floating_ips.forget(index.routing.floating_ips_to.get(id, ()))
+                if new.device_owner == GATEWAY:
+                    routers.forget([new.device_id])
 
     store.subscribe(forget)
 
@@ -96,6 +128,11 @@ def create_app(
         *DefaultGroupRest(groups, writer).routes(),
         *DefaultGroupRest(rules, writer).routes(),
         *AddressGroupRest(addresses, writer).routes(),
+        *Rest(scopes, writer).routes(),
+        *Rest(pools, writer).routes(),
+        *RouterRest(routers, writer).routes(),
+        *Rest(floating_ips, writer).routes(),
+        *PortForwardingRest(forwardings, writer).routes(),
         *agents.routes(),
         *extensions.ROUTES,
         *operator.routes(),

@@ -30,8 +30,12 @@ class Collection(ABC, Generic[R]):
 
     @property
     def path(self) -> str:
-        """Its name in a URL."""
+        """Its name in a URL; with ``{…}`` for what it is within."""
         return self.plural.replace("_", "-")
+
+    @property
+    def tagged(self) -> bool:
+        return "tags" in self.attributes
 
     @abstractmethod
     def create(self, draft: Draft, given: dict[str, Any]) -> R: ...

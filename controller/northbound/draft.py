@@ -9,18 +9,21 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from controller.model import FixedIP, Network, Port, Record, SecurityGroupRule, Subnet
-from controller.model.network import VNI_MAX
+from controller.model import FixedIP, Network, Port, Record, SecurityGroupRule, Segment, Subnet, SubnetPool
+from controller.model.network import VLAN_MAX, VNI_MAX
 from controller.model.resource import Resource
+from controller.model.router import NUMBER_MAX as ROUTER_NUMBER_MAX
 from controller.model.security_group import NUMBER_MAX
 from controller.northbound.faults import (
+    InvalidInput,
     IpAddressAlreadyAllocated,
     IpAddressGenerationFailure,
     MacAddressInUse,
     NetworkNotFound,
     TunnelIdInUse,
 )
-from controller.northbound.index import IP, MAC, NUMBER, VNI, Index, RuleKey
+from controller.northbound.index import DEFAULT_POOL, IP, MAC, NUMBER, ROUTER, SEGMENT, VNI, Index, RuleKey
+from controller.northbound.provider_faults import FlatNetworkInUse, NoNetworkAvailable, VlanIdInUse
 from controller.store import Delete, Insert, Step, Update
 
 R = TypeVar("R", bound=Resource)
@@ -65,6 +68,10 @@ class Draft:
     def inserts(self, id: str) -> bool:
         return id in self._inserted
 
+    def inserted(self, kind: type[R]) -> list[R]:
+        """The new records of one kind."""
+        return [each for each in self._inserted.values() if isinstance(each, kind)]
+
     def change(self, record: R, **fields: Any) -> R:
         """The record with these fields and the next revision. Several changes of one record become one step."""
         old, current = self._changed.get(record.id, (record, record))
@@ -87,6 +94,17 @@ class Draft:
         new = [each for each in self._inserted.values() if isinstance(each, Subnet) and each.network_id == network_id]
         return [*self.index.subnets_of(network_id), *new]
 
+    def subnets_from(self, pool_id: str) -> list[Subnet]:
+        """The subnets that come from the pool, those of this draft included."""
+        new = [each for each in self._inserted.values() if isinstance(each, Subnet) and each.subnetpool_id == pool_id]
+        return [*(self.index.subnets[each] for each in self.index.subnets_from.get(pool_id, ())), *new]
+
+    def pools_in(self, scope_id: str | None) -> list[SubnetPool]:
+        """The pools of the address scope, those of this draft included."""
+        pools = (each for each in self._inserted.values() if isinstance(each, SubnetPool))
+        new = [each for each in pools if each.address_scope_id == scope_id]
+        return [*(self.index.subnet_pools[each] for each in self.index.pools_in.get(scope_id or "", ())), *new]
+
     def ports_of(self, network_id: str) -> list[Port]:
         """The network's ports, as this draft leaves them."""
         ids = self.index.ports_of.get(network_id, ())
@@ -108,6 +126,34 @@ class Draft:
         self._choose((VNI, wanted))
         return wanted
 
+    def segment(self, physical_network: str, vlan: int | None) -> Segment:
+        """That VLAN of the physical network (0: what is untagged on it), or one that nobody has."""
+
+        def is_taken(number: int) -> bool:
+            key = physical_network, number
+            return key in self.index.segments or (SEGMENT, *key) in self.index.taken
+
+        if vlan is None:
+            free = [number for number in range(1, VLAN_MAX + 1) if not is_taken(number)]
+            if not free:
+                raise NoNetworkAvailable
+            vlan = random.choice(free)
+        elif is_taken(vlan):
+            if vlan == 0:
+                raise FlatNetworkInUse(physical_network=physical_network)
+            raise VlanIdInUse(vlan=vlan, physical_network=physical_network)
+        self._choose((SEGMENT, physical_network, vlan))
+        return Segment(id=new_id(), physical_network=physical_network, vlan=vlan)
+
+    def default_pool(self, ip_version: int) -> None:
+        """One subnet pool of each IP version is the default."""
+        held = any(pool.is_default and pool.ip_version == ip_version for pool in self.index.subnet_pools.values())
+        if held or (DEFAULT_POOL, ip_version) in self.index.taken:
+            raise InvalidInput(
+                "A default subnetpool for this IP family has already been set. Only one default may exist per IP family"
+            )
+        self._choose((DEFAULT_POOL, ip_version))
+
     def group_number(self, *, addresses: bool = False) -> int:
         """Of a new security group, or of a group of addresses, which have the top bit set."""
         top = NUMBER_MAX // 2 + 1 if addresses else 0
@@ -115,6 +161,13 @@ class Draft:
         while number in self.index.numbers or (NUMBER, number) in self.index.taken:
             number = top + random.randint(1, NUMBER_MAX // 2)
         self._choose((NUMBER, number))
+        return number
+
+    def router_number(self) -> int:
+        number = random.randint(1, ROUTER_NUMBER_MAX)
+        while number in self.index.routing.numbers or (ROUTER, number) in self.index.taken:
+            number = random.randint(1, ROUTER_NUMBER_MAX)
+        self._choose((ROUTER, number))
         return number
 
     def mac(self, network_id: str, wanted: str | None) -> str:

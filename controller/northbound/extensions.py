@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route
 from controller.northbound.collection import encoder
 from controller.northbound.faults import ExtensionNotFound
 from controller.northbound.rest import Methods, json
+from controller.northbound.router_extensions import ROUTER_EXTENSIONS
 
 # Alias: name, description, date of its definition. Names and dates: neutron-lib's API definitions.
 EXTENSIONS: dict[str, tuple[str, str, str]] = {
@@ -16,6 +17,7 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "2026-04-01T00:00:00-00:00",
     ),
     "address-group": ("Address group", "Support address group", "2020-07-15T10:00:00-00:00"),
+    "address-scope": ("Address scope", "Address scopes extension.", "2015-07-26T10:00:00-00:00"),
     "agent": ("agent", "The agent management extension.", "2013-02-03T10:00:00-00:00"),
     "allowed-address-pairs": (
         "Allowed Address Pairs",
@@ -26,6 +28,11 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "Port Binding",
         "Expose port bindings of a virtual port to external application",
         "2014-02-03T10:00:00-00:00",
+    ),
+    "default-subnetpools": (
+        "Default Subnetpools",
+        "Provides ability to mark and use a subnetpool as the default.",
+        "2016-02-18T18:00:00-00:00",
     ),
     "empty-string-filtering": (
         "Empty String Filtering Extension",
@@ -142,6 +149,11 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "Indicates if the security group is stateful or not",
         "2019-11-26T09:00:00-00:00",
     ),
+    "subnet_allocation": (
+        "Subnet Allocation",
+        "Enables allocation of subnets from a subnet pool",
+        "2015-03-30T10:00:00-00:00",
+    ),
     "tag-creation": (
         "Tag creation extension",
         "Allow to create multiple tags for a resource",
@@ -153,6 +165,7 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {
         "2019-12-29T19:00:00-00:00",
     ),
 }
+EXTENSIONS |= ROUTER_EXTENSIONS
 
 
 def _described(alias: str) -> dict[str, object]:
@@ -183,7 +196,18 @@ async def version(request: Request) -> Response:
             "collection": f"{name}s",
             "links": [{"rel": "self", "href": f"{request.base_url}v2.0/{name.replace('_', '-')}s"}],
         }
-        for name in ("network", "subnet", "port", "security_group", "security_group_rule", "address_group")
+        for name in (
+            "network",
+            "subnet",
+            "port",
+            "security_group",
+            "security_group_rule",
+            "address_group",
+            "address_scope",
+            "subnetpool",
+            "router",
+            "floatingip",
+        )
     ]
     return json(encoder.encode({"resources": resources}))
 

@@ -6,21 +6,40 @@ import random
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 
-from controller.model import AddressGroup, Network, Pool, Port, Record, SecurityGroup, SecurityGroupRule, Subnet
+from controller.model import (
+    AddressGroup,
+    AddressScope,
+    FloatingIP,
+    Network,
+    Pool,
+    Port,
+    PortForwarding,
+    Record,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    SubnetPool,
+)
 from controller.model.protocol import protocol_number
+from controller.northbound.router_index import RouterIndex
 from controller.store import Change, Store
 
-IP, MAC, VNI, NUMBER = "ip", "mac", "vni", "number"
+IP, MAC, VNI, NUMBER, SEGMENT, DEFAULT_POOL, ROUTER = (
+    "ip", "mac", "vni", "number", "segment", "default pool", "router",
+)  # fmt: skip
 """First items of the keys under which a request in progress keeps what it chose: see `Index.taken`."""
+ROUTING = (Router, FloatingIP, PortForwarding)
 RuleKey = tuple[object, ...]
 """What a rule says: see `rule_key`."""
 
 
 class Index:
-    """Who holds which address, MAC address, VNI and group number, what is on a network, and what is in a group.
+    """Who holds which address, MAC address, VNI, segment and group number, and what is on a network and in a group.
 
     `taken` holds what requests of this process have chosen and not yet stored, so that two of them never choose the
-    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number) and (NUMBER, number).
+    same: (IP, subnet id, number), (MAC, network id, mac), (VNI, number), (SEGMENT, physical network, VLAN),
+    (NUMBER, number), (DEFAULT_POOL, IP version) and (ROUTER, number).
     """
 
     def __init__(self, store: Store) -> None:
@@ -30,9 +49,13 @@ class Index:
         self.security_groups = store.rows(SecurityGroup)
         self.security_group_rules = store.rows(SecurityGroupRule)
         self.address_groups = store.rows(AddressGroup)
+        self.address_scopes = store.rows(AddressScope)
+        self.subnet_pools = store.rows(SubnetPool)
         self.ports_of: dict[str, set[str]] = {}
         self.macs: dict[tuple[str, str], str] = {}
         self.vnis: dict[int, str] = {}
+        self.segments: dict[tuple[str, int], str] = {}
+        """(Physical network, VLAN or 0) -> network id."""
         self.held: dict[str, dict[int, str]] = {}
         """Subnet id -> address as a number -> port id."""
         self.numbers: dict[int, str] = {}
@@ -43,6 +66,11 @@ class Index:
         self.rules_naming: dict[str, set[str]] = {}
         """Id of a remote group, of either kind -> rules."""
         self.rule_ids: dict[RuleKey, str] = {}
+        self.subnets_from: dict[str, set[str]] = {}
+        """Subnet pool id -> subnets."""
+        self.pools_in: dict[str, set[str]] = {}
+        """Address scope id -> subnet pools."""
+        self.routing = RouterIndex(store)
         self.taken: set[Hashable] = set()
         self.generation = 0
         """Goes up with each transaction seen."""
@@ -50,7 +78,7 @@ class Index:
         self._ordered: dict[str, tuple[Subnet, ...]] = {}
         self._cursor: dict[str, int] = {}
         self._waiting: list[asyncio.Future[None]] = []
-        for kind in (Network, Subnet, Port, SecurityGroup, AddressGroup, SecurityGroupRule):
+        for kind in (Network, SubnetPool, Subnet, Port, SecurityGroup, AddressGroup, SecurityGroupRule, *ROUTING):
             for row in store.rows(kind).values():
                 self._add(row)
         store.subscribe(self._changed)
@@ -127,8 +155,17 @@ class Index:
         elif isinstance(row, Subnet):
             self._subnets_of.setdefault(row.network_id, {})[row.id] = row
             self._ordered.pop(row.network_id, None)
+            if row.subnetpool_id is not None:
+                self.subnets_from.setdefault(row.subnetpool_id, set()).add(row.id)
+        elif isinstance(row, SubnetPool):
+            if row.address_scope_id is not None:
+                self.pools_in.setdefault(row.address_scope_id, set()).add(row.id)
         elif isinstance(row, Network):
             self.vnis[row.vni] = row.id
+            for segment in row.segments:
+                self.segments[segment.physical_network, segment.vlan] = row.id
+        elif isinstance(row, ROUTING):
+            self.routing.add(row)
 
     def _drop(self, row: Record) -> None:
         if isinstance(row, Port):
@@ -148,14 +185,23 @@ class Index:
         elif isinstance(row, Subnet):
             self._subnets_of.get(row.network_id, {}).pop(row.id, None)
             self._ordered.pop(row.network_id, None)
+            if row.subnetpool_id is not None:
+                _discard(self.subnets_from, row.subnetpool_id, row.id)
             if row.id not in self.subnets:
                 self._cursor.pop(row.id, None)
                 self.held.pop(row.id, None)
+        elif isinstance(row, SubnetPool):
+            if row.address_scope_id is not None:
+                _discard(self.pools_in, row.address_scope_id, row.id)
         elif isinstance(row, Network):
             self.vnis.pop(row.vni, None)
+            for segment in row.segments:
+                self.segments.pop((segment.physical_network, segment.vlan), None)
             if row.id not in self.networks:
                 for index in (self.ports_of, self._subnets_of, self._ordered):
                     index.pop(row.id, None)
+        elif isinstance(row, ROUTING):
+            self.routing.drop(row)
 
 
 def rule_key(rule: SecurityGroupRule) -> RuleKey:

@@ -2,24 +2,27 @@
 
 from typing import Any, Literal
 
+import msgspec
+
 from controller.model import Network
-from controller.model.network import MTU_MAX, VNI_MAX
-from controller.northbound import values
+from controller.model.router import FLOATING_IP, GATEWAY
+from controller.northbound import provider, router_ports, values
+from controller.northbound.allocation import scope_of
 from controller.northbound.attributes import Attribute, Rule, attributes
 from controller.northbound.collection import Collection
 from controller.northbound.draft import Draft, new_id
 from controller.northbound.faults import (
-    InvalidInput,
     InvalidSharedSetting,
     NetworkInUse,
     NetworkMTUSubnetConflict,
     NetworkNotFound,
 )
 from controller.northbound.index import Index
+from controller.northbound.provider_faults import ExternalNetworkInUse
 
 MTU_MIN = {4: 68, 6: 1280}
 """Bytes, by IP version (RFC 791, RFC 8200)."""
-NETWORK_TYPE, PHYSICAL_NETWORK, VNI = "provider:network_type", "provider:physical_network", "provider:segmentation_id"
+EXTERNAL = "router:external"
 
 
 class Networks(Collection[Network]):
@@ -32,41 +35,29 @@ class Networks(Collection[Network]):
         super().__init__(index.networks, network_attributes(index))
 
     def create(self, draft: Draft, given: dict[str, Any]) -> Network:
-        kind, vni = given.pop(NETWORK_TYPE, None), given.pop(VNI, None)
-        if given.pop(PHYSICAL_NETWORK, None):
-            raise InvalidInput(f"provider:physical_network specified for {kind or 'vxlan'} network")
-        if kind is None and vni is not None:
-            raise InvalidInput("network_type required")
-        if kind not in (None, "vxlan"):
-            raise InvalidInput(f"network_type value '{kind}' not supported")
-        if vni is not None and not 1 <= vni <= VNI_MAX:
-            raise InvalidInput(f"segmentation_id out of range (1 through {VNI_MAX})")
-        fields = self.fields(given)
-        fields["mtu"] = _mtu(fields.pop("mtu", 0))
-        return draft.insert(
-            Network(id=new_id(), vni=draft.vni(vni), created_at=draft.now, updated_at=draft.now, **fields)
+        placed = provider.place(draft, provider.wanted(given))
+        network = Network(
+            id=new_id(), created_at=draft.now, updated_at=draft.now, **placed, **self.fields({"mtu": 0, **given})
         )
+        return draft.insert(msgspec.structs.replace(network, mtu=provider.mtu(network.mtu, network.segment)))
 
     def update(self, draft: Draft, old: Network, given: dict[str, Any]) -> Network:
-        own = {NETWORK_TYPE: "vxlan", PHYSICAL_NETWORK: None, VNI: old.vni}
-        differing = [attribute for attribute, value in own.items() if given.pop(attribute, value) != value]
-        if differing:
-            raise InvalidInput(
-                "Plugin does not support updating the following provider network attributes: " + ", ".join(differing)
-            )
+        provider.keep(old, given)
         fields = self.fields(given)
         if "mtu" in fields:
-            fields["mtu"] = _mtu(fields["mtu"])
+            fields["mtu"] = provider.mtu(fields["mtu"], old.segment)
             for subnet in draft.subnets_of(old.id):
                 check_mtu(old.id, fields["mtu"], subnet.ip_version)
         if old.shared and fields.get("shared") is False:
             users = [*draft.subnets_of(old.id), *draft.ports_of(old.id)]
             if any(user.project_id != old.project_id for user in users):
                 raise InvalidSharedSetting(network=old.name)
+        if old.external and fields.get("external") is False and _leads_outside(draft, old):
+            raise ExternalNetworkInUse(id=old.id)
         return self.changed(draft, old, fields)
 
     def delete(self, draft: Draft, old: Network) -> None:
-        ports = draft.index.ports_of.get(old.id)
+        ports = draft.index.ports_of.get(old.id, set()) - router_ports.drop_unused(draft, old)
         if ports:
             raise NetworkInUse(id=old.id, ports=",".join(sorted(ports)))
         for subnet in draft.index.subnets_of(old.id):
@@ -78,21 +69,25 @@ def network_attributes(index: Index) -> dict[str, Attribute]:
     def subnets(network: Network) -> list[str]:
         return [subnet.id for subnet in index.subnets_of(network.id)]
 
+    def scope(version: int) -> Rule:
+        def of(network: Network) -> str | None:
+            return scope_of(index, index.subnets_of(network.id), version)
+
+        return Rule(get=of, filter=False, sort=False, type=str | None)
+
     rules = {
         "admin_state_up": Rule(values.boolean, matches=values.boolean),
         "shared": Rule(values.boolean, sort=False, matches=values.boolean),
-        "router:external": Rule(values.boolean, sort=False, matches=values.boolean),
+        EXTERNAL: Rule(values.boolean, sort=False, matches=values.boolean),
         "port_security_enabled": Rule(values.boolean, filter=False, sort=False),
         "mtu": Rule(values.non_negative, matches=values.integer),
-        VNI: Rule(values.integer, required=False, sort=False, matches=values.integer),
-        NETWORK_TYPE: Rule(
-            values.text(32), get=lambda _: "vxlan", post=True, put=True, sort=False, type=Literal["vxlan"]
-        ),
-        PHYSICAL_NETWORK: Rule(values.text(64), get=lambda _: None, post=True, put=True, sort=False, type=str | None),
         "subnets": Rule(get=subnets, filter=False, sort=False, type=list[str]),
         "status": Rule(get=lambda _: "ACTIVE", type=Literal["ACTIVE"]),
+        "ipv4_address_scope": scope(4),
+        "ipv6_address_scope": scope(6),
+        **provider.RULES,
     }
-    return attributes(Network, rules)
+    return attributes(Network, rules, without=("vni", "segments"))
 
 
 def check_mtu(network_id: str, mtu: int, ip_version: int) -> None:
@@ -100,7 +95,6 @@ def check_mtu(network_id: str, mtu: int, ip_version: int) -> None:
         raise NetworkMTUSubnetConflict(id=network_id, mtu=MTU_MIN[ip_version])
 
 
-def _mtu(wanted: int) -> int:
-    if wanted > MTU_MAX:
-        raise InvalidInput(f"Requested MTU is too big, maximum is {MTU_MAX}")
-    return wanted or MTU_MAX
+def _leads_outside(draft: Draft, network: Network) -> bool:
+    """A router's gateway or a floating IP has an address of it."""
+    return any(port.device_owner in (GATEWAY, FLOATING_IP) for port in draft.ports_of(network.id))

@@ -1,5 +1,6 @@
 """The API's description, made of the attributes that it checks requests against."""
 
+import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -40,17 +41,21 @@ def document(collections: Iterable[Collection[Any]], agents: Mapping[str, Attrib
         path, label, labels = f"/v2.0/{collection.path}", name.replace("_", " "), plural.replace("_", " ")
         one, many = {name: _ref(title)}, {plural: {"type": "array", "items": _ref(title)}}
         creates = {"anyOf": [_object({name: _ref(f"{title}Create")}), _object({plural: _array(f"{title}Create")})]}
+        within = [_path(each) for each in re.findall(r"{(\w+)}", path)]
         paths[path] = {
+            **({"parameters": within} if within else {}),
             "get": _operation(f"List {labels}", 200, _object(many), _list_parameters(attributes)),
             "post": _operation(f"Create a {label}, or several", 201, {"anyOf": [_object(one), _object(many)]})
             | _body(creates),
         }
         paths[f"{path}/{{id}}"] = {
-            "parameters": [_path("id")],
+            "parameters": [*within, _path("id")],
             "get": _operation(f"Show a {label}", 200, _object(one)),
             "put": _operation(f"Change a {label}", 200, _object(one)) | _body(_object({name: _ref(f"{title}Update")})),
             "delete": _operation(f"Delete a {label}", 204, None),
         }
+        if "tags" not in attributes or not collection.tagged:
+            continue
         tags = _object({"tags": {"type": "array", "items": {"type": "string"}}})
         paths[f"{path}/{{id}}/tags"] = {
             "parameters": [_path("id")],
@@ -71,6 +76,7 @@ def document(collections: Iterable[Collection[Any]], agents: Mapping[str, Attrib
             "parameters": [_path("id")],
             "put": _operation(summary, 200, _object({"address_group": _ref("AddressGroup")})) | _body(addresses),
         }
+    _add_router_actions(paths)
     _add(schemas, "Agent", agents.values(), list(agents))
     paths["/v2.0/agents"] = {
         "get": _operation("List agents", 200, _object({"agents": _array("Agent")}), _list_parameters(agents))
@@ -86,6 +92,27 @@ def document(collections: Iterable[Collection[Any]], agents: Mapping[str, Attrib
         "paths": paths,
         "components": {"schemas": schemas},
     }
+
+
+def _add_router_actions(paths: Json) -> None:
+    """What changes a router besides its own attributes."""
+    text = {"type": "string"}
+    port_or_subnet = {"type": "object", "properties": {"subnet_id": text, "port_id": text}}
+    interface = _object(
+        dict.fromkeys(("id", "tenant_id", "port_id", "network_id", "subnet_id"), text)
+        | {"subnet_ids": {"type": "array", "items": text}}
+    )
+    router, routes = _object({"router": _ref("Router")}), _object({"routes": _array("Route")})
+    for action, summary, given, answer in (
+        ("add_router_interface", "Add an interface", port_or_subnet, interface),
+        ("remove_router_interface", "Remove an interface", port_or_subnet, interface),
+        ("add_extraroutes", "Add routes", _object({"router": routes}), router),
+        ("remove_extraroutes", "Remove routes", _object({"router": routes}), router),
+    ):
+        paths[f"/v2.0/routers/{{id}}/{action}"] = {
+            "parameters": [_path("id")],
+            "put": _operation(summary, 200, answer) | _body(given),
+        }
 
 
 def _version() -> str:

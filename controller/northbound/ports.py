@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 import msgspec
 
 from controller.model import AddressPair, DhcpOption, FixedIP, Port, Subnet
-from controller.northbound import addressing, port_security, values
+from controller.northbound import addressing, port_security, router_ports, values
 from controller.northbound.attributes import Attribute, Rule, attributes
 from controller.northbound.collection import Collection
 from controller.northbound.draft import Draft, new_id
@@ -60,6 +60,11 @@ class Ports(Collection[Port]):
         return draft.insert(msgspec.structs.replace(port, fixed_ips=addressing.ordered(addresses)))
 
     def update(self, draft: Draft, old: Port, given: dict[str, Any]) -> Port:
+        router_ports.check_update(draft, old, given)
+        return self.revise(draft, old, given)
+
+    def revise(self, draft: Draft, old: Port, given: dict[str, Any]) -> Port:
+        """As `update`, for what the port belongs to."""
         fields = self.fields(given)
         if "mac_address" in fields and fields["mac_address"] != old.mac_address:
             given["mac_address"] = fields["mac_address"] = _new_mac(draft, old, fields)
@@ -74,9 +79,16 @@ class Ports(Collection[Port]):
             if wanted is None:
                 wanted = [(each.subnet_id, each.ip_address) for each in old.fixed_ips]
             fields["fixed_ips"] = _changed_addresses(draft, old, new, wanted)
+            router_ports.release(draft, old, [each.ip_address for each in fields["fixed_ips"]])
         return self.changed(draft, old, fields)
 
     def delete(self, draft: Draft, old: Port) -> None:
+        router_ports.check_delete(draft, old)
+        self.drop(draft, old)
+
+    def drop(self, draft: Draft, old: Port) -> None:
+        """As `delete`, for what the port belongs to."""
+        router_ports.release(draft, old)
         draft.delete(old)
 
 

@@ -1,7 +1,7 @@
 """The HTTP of one collection: list, show, create, update, delete, and the tags of its members."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from starlette.requests import Request
@@ -50,9 +50,14 @@ class Rest(Generic[R]):
 
     def routes(self) -> list[BaseRoute]:
         base = f"/v2.0/{self.collection.path}"
-        return [
+        plain: list[BaseRoute] = [
             Route(base, Methods(GET=self.many, POST=self.create)),
             Route(base + "/{id}", Methods(GET=self.show, PUT=self.update, DELETE=self.delete)),
+        ]
+        if "tags" not in self.collection.attributes or not self.collection.tagged:
+            return plain
+        return [
+            *plain,
             Route(
                 base + "/{id}/tags",
                 Methods(GET=self.tags, POST=self.add_tags, PUT=self.set_tags, DELETE=self.drop_tags),
@@ -60,10 +65,20 @@ class Rest(Generic[R]):
             Route(base + "/{id}/tags/{tag:path}", Methods(GET=self.has_tag, PUT=self.add_tag, DELETE=self.drop_tag)),
         ]
 
+    # Where the collection is within a resource of another kind, by what the path says of it.
+
+    def _rows(self, request: Request) -> Mapping[str, R]:
+        """Those that the request may be about."""
+        return self.collection.rows
+
+    def _parents(self, request: Request) -> dict[str, Any]:
+        """What each new one is given."""
+        return {}
+
     async def many(self, request: Request) -> Response:
         collection, params = self.collection, request.query_params.multi_items()
         query = listing.parse(collection.attributes, params)
-        page = listing.select(query, collection.rows, collection.missing)
+        page = listing.select(query, self._rows(request), collection.missing)
         content = b'{"%b":%b' % (collection.plural.encode(), self._encode_page(page, query))
         if links := listing.links(str(request.url.replace(query="")), params, query, page):
             content += b',"%b_links":%b' % (collection.plural.encode(), encoder.encode(links))
@@ -75,7 +90,7 @@ class Rest(Generic[R]):
         return encode_fields(self.collection.attributes, page, query.fields)
 
     async def show(self, request: Request) -> Response:
-        record = self.collection.find(request.path_params["id"])
+        record = self._find(request)
         fields = [name for name in request.query_params.getlist("fields") if name]
         if fields:
             one = encode_fields(self.collection.attributes, [record], tuple(fields))[1:-1]
@@ -89,7 +104,7 @@ class Rest(Generic[R]):
         wanted = [body.checked(each, collection.attributes, project_id=project_id, create=True) for each in given]
 
         def plan(draft: Draft) -> list[R]:
-            return [collection.create(draft, dict(each)) for each in wanted]
+            return [collection.create(draft, each | self._parents(request)) for each in wanted]
 
         created = await self.writer.write(plan)
         created = [collection.rows.get(record.id, record) for record in created]
@@ -104,21 +119,26 @@ class Rest(Generic[R]):
         wanted = body.checked(given[0], collection.attributes, create=False)
 
         def plan(draft: Draft) -> R:
-            return collection.update(draft, self._constrained(id, expected), dict(wanted))
+            return collection.update(draft, self._constrained(request, expected), dict(wanted))
 
         changed = await self.writer.write(plan)
         return self._one(collection.rows.get(id, changed))
 
     async def delete(self, request: Request) -> Response:
-        id = request.path_params["id"]
         expected = _expected_revision(request)
         if await request.body():
             raise HTTPBadRequest("Request body is not supported in DELETE.")
-        await self.writer.write(lambda draft: self.collection.delete(draft, self._constrained(id, expected)))
+        await self.writer.write(lambda draft: self.collection.delete(draft, self._constrained(request, expected)))
         return Response(status_code=204)
 
-    def _constrained(self, id: str, expected: int | None) -> R:
-        found = self.collection.find(id)
+    def _find(self, request: Request) -> R:
+        found = self._rows(request).get(request.path_params["id"])
+        if found is None:
+            raise self.collection.missing(id=request.path_params["id"])
+        return found
+
+    def _constrained(self, request: Request, expected: int | None) -> R:
+        found = self._find(request)
         if expected is not None and found.revision_number != expected:
             raise RevisionNumberConstraintFailed(expected=expected, current=found.revision_number)
         return found
@@ -173,7 +193,7 @@ class Rest(Generic[R]):
         await self.writer.write(plan)
 
     def _tagged(self, request: Request) -> R:
-        found = self.collection.rows.get(request.path_params["id"])
+        found = self._rows(request).get(request.path_params["id"])
         if found is None:
             raise TagResourceNotFound(resource=self.collection.plural, id=request.path_params["id"])
         return found

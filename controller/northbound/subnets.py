@@ -6,27 +6,28 @@ from typing import Any
 import msgspec
 
 from controller.model import Network, Pool, Route, Subnet
-from controller.northbound import addressing, values
+from controller.model.router import FLOATING_IP, INTERFACE
+from controller.northbound import addressing, allocation, values
 from controller.northbound.attributes import Attribute, Rule, attributes
 from controller.northbound.collection import Collection
 from controller.northbound.draft import Draft, new_id
 from controller.northbound.faults import (
-    BadRequest,
     DNSNameServersExhausted,
     HostRoutesExhausted,
     InvalidInput,
     SubnetInUse,
     SubnetNotFound,
-    SubnetPoolNotFound,
 )
 from controller.northbound.index import Index
 from controller.northbound.networks import check_mtu
+from controller.northbound.router_faults import GatewayIpInUse
 from controller.northbound.values import IPNetwork
 
 MAX_NAMESERVERS = 5
 MAX_ROUTES = 20
 ROUTER_OWNERS = (
-    "network:router_interface",
+    INTERFACE,
+    FLOATING_IP,
     "network:router_interface_distributed",
     "network:ha_router_replicated_interface",
     "network:router_centralized_snat",
@@ -44,13 +45,7 @@ class Subnets(Collection[Subnet]):
         super().__init__(index.subnets, subnet_attributes(index))
 
     def create(self, draft: Draft, given: dict[str, Any]) -> Subnet:
-        pool_id, prefix_length = given.pop("subnetpool_id", None), given.pop("prefixlen", None)
-        if "cidr" in given and prefix_length is not None:
-            raise BadRequest("cidr and prefixlen must not be supplied together", resource="subnets")
-        if pool_id is not None:
-            raise SubnetPoolNotFound(id=pool_id)
-        if "cidr" not in given:
-            raise BadRequest("a subnetpool must be specified in the absence of a cidr", resource="subnets")
+        allocation.allocate(draft, given)
         pools, default_gateway = given.pop("allocation_pools", None), "gateway_ip" not in given
         subnet = Subnet(id=new_id(), created_at=draft.now, updated_at=draft.now, **self.fields(_structs(given)))
         prefix = ipaddress.ip_network(subnet.cidr)
@@ -66,6 +61,7 @@ class Subnets(Collection[Subnet]):
         if pools is not None:
             addressing.check_pools(subnet)
         _check_overlap(draft, network, prefix)
+        allocation.check_affinity(draft, subnet)
         # The network's next revision makes two overlapping subnets, asked for at once anywhere, exclude each other.
         draft.change(network)
         draft.insert(subnet)
@@ -80,6 +76,8 @@ class Subnets(Collection[Subnet]):
         if "allocation_pools" in given:
             given["allocation_pools"] = _pools(given["allocation_pools"])
         fields = self.fields(_structs(given))
+        if fields.get("gateway_ip", old.gateway_ip) != old.gateway_ip:
+            _check_gateway_unused(draft, old)
         new = msgspec.structs.replace(old, **fields)
         _check(new, ipaddress.ip_network(old.cidr), dhcp_is_new=new.enable_dhcp and not old.enable_dhcp)
         if not new.enable_dhcp and (old.ipv6_ra_mode or old.ipv6_address_mode):
@@ -103,6 +101,15 @@ class Subnets(Collection[Subnet]):
         draft.delete(old)
 
 
+def _check_gateway_unused(draft: Draft, subnet: Subnet) -> None:
+    """No router's interface has the gateway's address."""
+    if subnet.gateway_ip is None:
+        return
+    port_id = draft.index.held.get(subnet.id, {}).get(int(ipaddress.ip_address(subnet.gateway_ip)))
+    if port_id is not None and draft.index.ports[port_id].device_owner == INTERFACE:
+        raise GatewayIpInUse(ip=subnet.gateway_ip, port_id=port_id)
+
+
 def subnet_attributes(index: Index) -> dict[str, Attribute]:
     def shared(subnet: Subnet) -> bool:
         network = index.networks.get(subnet.network_id)
@@ -119,8 +126,11 @@ def subnet_attributes(index: Index) -> dict[str, Attribute]:
         "enable_dhcp": Rule(values.boolean, matches=values.boolean),
         "ipv6_ra_mode": Rule(values.one_of((*values.IPV6_MODES, None))),
         "ipv6_address_mode": Rule(values.one_of((*values.IPV6_MODES, None))),
-        "subnetpool_id": Rule(values.identifier_or_none, get=lambda _: None, post=True, type=str | None),
-        "prefixlen": Rule(values.non_negative, post=True, visible=False, filter=False, sort=False, type=int),
+        allocation.POOL: Rule(values.identifier_or_none, find=lambda id: index.subnets_from.get(id, ())),
+        allocation.PREFIX_LENGTH: Rule(
+            values.non_negative, post=True, visible=False, filter=False, sort=False, type=int
+        ),
+        allocation.USE_DEFAULT: Rule(values.boolean, post=True, visible=False, filter=False, sort=False, type=bool),
         "shared": Rule(get=shared, visible=False, sort=False, matches=values.boolean, type=bool),
     }
     return attributes(Subnet, rules)

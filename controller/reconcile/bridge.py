@@ -23,7 +23,8 @@ EXACTLY = (1 << 64) - 1
 
 
 class Bridge:
-    """``desired`` gives the entries that belong here now; ``changed`` is called whenever more is confirmed, or less."""
+    """``desired`` gives the entries that belong here now; ``changed`` is called whenever more is confirmed, or less;
+    ``empty`` before a switch without any flow of ours is filled."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Bridge:
         name: str,
         desired: Callable[[], Iterator[Entry]],
         changed: Callable[[], None],
+        empty: Callable[[], None],
     ) -> None:
         self.host, self.name = host, name
         self.channel: Channel | None = None
@@ -41,7 +43,7 @@ class Bridge:
         """Flow messages that the switch has accepted since start."""
         self._owed: dict[UnitKey, Plan] = {}
         """What was left out because the switch refused a part: the unit's old flows stay until it is run again."""
-        self._desired, self._changed = desired, changed
+        self._desired, self._changed, self._empty = desired, changed, empty
         self._allowed = False
         self._pending = Plan()
         self._pending_since = NEVER
@@ -123,6 +125,8 @@ class Bridge:
     async def _adopt(self, channel: Channel) -> None:
         installed = await channel.flows()
         meters = await channel.meters()
+        if not any(flow.cookie for flow in installed):
+            self._empty()
         # From here to the first await, what is desired and what later plans add to it are one sequence.
         self._pending, self._pending_since, self._in_flight_since = Plan(), NEVER, 0
         wanted = {e.slot: e for e in self._desired()}

@@ -1,14 +1,19 @@
 """Whether a port is served: ACTIVE once its own host has confirmed its flows, ERROR where one was refused."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from controller.compile.ledger import UnitKey
+from controller.model import Port
 from controller.model.port import ACTIVE, DOWN, ERROR
+from controller.model.router import FLOATING_IP, GATEWAY, INTERFACE
 from controller.reconcile.bridge import Bridge
-from controller.reconcile.facts import FactWriter, PortFacts
-from controller.view.network import BINDING, LOCATION, PORT, PORTS_OF_SET
+from controller.reconcile.facts import FactWriter
+from controller.view.network import BINDING, LOCATION, PORT, PORTS_HERE, PORTS_OF_SET
 from controller.view.view import View
+
+UNPLUGGED = (INTERFACE, GATEWAY, FLOATING_IP)
+"""Device owners of ports that never have an interface."""
 
 
 class PortStatus:
@@ -41,20 +46,26 @@ class PortStatus:
                 self._waiting[host].pop(port, None)
                 self._faulty[host].discard(port)
             where, binding = self._view.row(LOCATION, port), self._view.row(BINDING, port)
-            if self._view.row(PORT, port) is None:
-                self._facts.forget(port)
+            row = self._view.row(PORT, port)
+            if row is None:
+                self._facts.forget(Port, port)
+            elif row.device_owner in UNPLUGGED:
+                continue  # see Served
             elif where is None:
-                self._facts.port(port, PortFacts(self._shown(binding.host) if binding else "", DOWN))
+                self._note(port, binding.host if binding else "", DOWN)
             elif where.ofport:
                 self._host_of[port] = where.host
                 self._waiting[where.host][port] = version
+
+    def _note(self, port: str, host: str, status: str, fault: str = "") -> None:
+        self._facts.note(Port, port, host_id=self._shown(host) if host else "", status=status, fault=fault)
 
     def settle(self, host: str) -> None:
         """Say what has been confirmed on this host since."""
         bridges = self._bridges(host)
         waiting = self._waiting.get(host, {})
         failures = [*self._failed.items(), *(fault for bridge in bridges for fault in bridge.faults.items())]
-        faults = {port: text for (_, key), text in failures for port in self._ports_of(host, str(key))}
+        faults = {port: text for (_, key), text in failures for port in self._ports_of(host, key)}
         faulty = {port for port in faults if self._host_of.get(port) == host}
         done = {
             port for port, version in waiting.items() if bridges and all(bridge.settled(version) for bridge in bridges)
@@ -63,12 +74,15 @@ class PortStatus:
         for port in done | turned:
             waiting.pop(port, None)
             fault = faults.get(port, "")
-            self._facts.port(port, PortFacts(self._shown(host), ERROR if fault else ACTIVE, fault))
+            self._note(port, host, ERROR if fault else ACTIVE, fault)
         self._faulty[host] = faulty
 
-    def _ports_of(self, host: str, key: str) -> Iterable[str]:
-        """The ports that a unit's key concerns: the port itself, or those with a set of security groups."""
-        return self._view.members(PORTS_OF_SET, (host, key)) or (key,)
+    def _ports_of(self, host: str, key: Hashable) -> Iterable[str]:
+        """The ports that a unit's key concerns: the port itself, those with a set of security groups, or those of a
+        network on a host."""
+        if isinstance(key, tuple):
+            return self._view.members(PORTS_HERE, key) if key[0] == host else ()
+        return self._view.members(PORTS_OF_SET, (host, str(key))) or (str(key),)
 
     def settle_all(self) -> None:
         for host in [host for host, waiting in self._waiting.items() if waiting]:

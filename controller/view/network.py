@@ -111,6 +111,10 @@ NETWORKS_ON_HOST: Index[str, str] = Index(
 PORTS_AT: Index[tuple[str, int], str] = Index(
     "ports at", LOCATION, lambda port, where: [((where.host, where.ofport), port)]
 )
+PORTS_HERE: Index[tuple[str, str], str] = Index(
+    "ports here", LOCATION, lambda port, where: [((where.host, where.network_id), port)]
+)
+"""(host, network) -> ports."""
 SUBNETS_OF_NETWORK: Index[str, str] = Index("subnets of network", SUBNET, lambda id, row: [(row.network_id, id)])
 OWNERS: Index[tuple[str, str], str] = Index(
     "owners of address",
@@ -184,6 +188,7 @@ INDEXES: tuple[Index[Any, Any], ...] = (
     HOSTS_OF_NETWORK,
     NETWORKS_ON_HOST,
     PORTS_AT,
+    PORTS_HERE,
     SUBNETS_OF_NETWORK,
     OWNERS,
     CHUNK,

@@ -34,6 +34,10 @@ INTERFACES: Index[str, str] = Index(
     "interfaces", n.PORT, lambda id, port: [(port.device_id, id)] if _is_interface(id, port) else []
 )
 """Router -> ports."""
+PORTS_OF_ROUTER: Index[str, str] = Index(
+    "ports of router", n.PORT, lambda id, port: [(port.device_id, id)] if _is_either(id, port) else []
+)
+"""Router -> its interfaces and its gateway."""
 NETWORKS_OF_ROUTER: Index[str, str] = Index(
     "networks of router",
     n.PORT,
@@ -57,6 +61,20 @@ ASKING_TO_BE_GATEWAY: Index[str, str] = Index(
     n.HOST,
     lambda host, peer: [(name, host) for name, _ in peer.uplinks] if peer.gateway else [],
 )
+
+
+NETWORK_OF_KEY: Index[int, str] = Index("network of key", n.NETWORK, lambda id, row: [(row.vni, id)])
+ROUTER_OF_NUMBER: Index[int, str] = Index("router of number", n.ROUTER, lambda id, row: [(row.number, id)])
+PORTS_OF_MAC: Index[tuple[str, str], str] = Index(
+    "ports of MAC", n.PORT, lambda id, port: [((port.network_id, port.mac_address), id)]
+)
+"""(network, MAC) -> ports."""
+ROUTERS_OUTSIDE: Index[str, str] = Index(
+    "routers outside",
+    n.PORT,
+    lambda id, port: [(port.network_id, port.device_id)] if _is_gateway(id, port) else [],
+)
+"""External network -> the routers that have a gateway on it."""
 
 
 class Hosting(msgspec.Struct, frozen=True):
@@ -103,9 +121,14 @@ HOSTS_WITH_NETWORK: Index[str, str] = Index(
 INDEXES: tuple[Index[Any, Any], ...] = (
     ROUTER_OF_PORT,
     INTERFACES,
+    PORTS_OF_ROUTER,
     NETWORKS_OF_ROUTER,
     ROUTERS_OF_NETWORK,
     EXTERNAL_OF_ROUTER,
+    NETWORK_OF_KEY,
+    ROUTER_OF_NUMBER,
+    PORTS_OF_MAC,
+    ROUTERS_OUTSIDE,
     HOSTS_OF_PHYSICAL,
     ASKING_TO_BE_GATEWAY,
     GATEWAYS_ON_HOST,

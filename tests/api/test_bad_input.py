@@ -156,7 +156,6 @@ NETWORKS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({"mtu": -1}, reason("mtu", "'-1' should be non-negative")),
     ({"mtu": 1451}, invalid("Requested MTU is too big, maximum is 1450")),
     ({"mtu": 10**40}, invalid(f"'{10**40}' is not an integer")),
-    ({"provider:network_type": "vlan"}, invalid("network_type value 'vlan' not supported")),
     ({"provider:segmentation_id": 5}, invalid("network_type required")),
     (
         {"provider:network_type": "vxlan", "provider:physical_network": "p"},

@@ -10,10 +10,21 @@ import neutron_lib.api.definitions
 import pytest
 from neutron_lib.api.definitions import (
     address_group,
+    address_scope,
     agent,
     allowedaddresspairs,
+    default_subnetpools,
+    dvr,
+    expose_port_forwarding_in_fip,
     external_net,
     extra_dhcp_opt,
+    extraroute,
+    fip_pf_description,
+    fip_port_details,
+    floating_ip_port_forwarding,
+    l3,
+    l3_ext_gw_mode,
+    l3_ext_ha_mode,
     network,
     network_mtu_writable,
     port,
@@ -21,6 +32,7 @@ from neutron_lib.api.definitions import (
     port_security,
     portbindings,
     provider_net,
+    router_enable_snat,
     security_groups_name_restrictions,
     security_groups_normalized_cidr,
     security_groups_remote_address_group,
@@ -28,16 +40,22 @@ from neutron_lib.api.definitions import (
     security_groups_shared_filtering,
     stateful_security_group,
     subnet,
+    subnetpool,
 )
 
 from controller.northbound.address_groups import address_group_attributes
+from controller.northbound.address_scopes import address_scope_attributes
 from controller.northbound.agents import agent_attributes
 from controller.northbound.extensions import EXTENSIONS
+from controller.northbound.floating_ips import floating_ip_attributes
 from controller.northbound.index import Index
 from controller.northbound.networks import network_attributes
+from controller.northbound.port_forwardings import port_forwarding_attributes
 from controller.northbound.ports import port_attributes
+from controller.northbound.routers import router_attributes
 from controller.northbound.security_group_rules import SecurityGroupRules
 from controller.northbound.security_groups import security_group_attributes
+from controller.northbound.subnet_pools import subnet_pool_attributes
 from controller.northbound.subnets import subnet_attributes
 from controller.store import Store
 
@@ -51,6 +69,10 @@ OURS = {
     "security_groups": security_group_attributes(SecurityGroupRules(INDEX)),
     "security_group_rules": SecurityGroupRules(INDEX).attributes,
     "address_groups": address_group_attributes(),
+    "address_scopes": address_scope_attributes(),
+    "subnetpools": subnet_pool_attributes(),
+    "routers": router_attributes(INDEX),
+    "floatingips": floating_ip_attributes(INDEX),
 }
 DEFINED = (
     network,
@@ -71,6 +93,17 @@ DEFINED = (
     security_groups_shared_filtering,
     stateful_security_group,
     address_group,
+    address_scope,
+    subnetpool,
+    default_subnetpools,
+    l3,
+    l3_ext_gw_mode,
+    extraroute,
+    dvr,
+    l3_ext_ha_mode,
+    router_enable_snat,
+    fip_port_details,
+    expose_port_forwarding_in_fip,
 )
 # Standard attributes are defined by the neutron server itself (extensions/standardattrdescription.py, timestamp.py,
 # revisions.py, tagging.py), which is no library.
@@ -113,16 +146,14 @@ SECURITY_GROUPS: dict[str, dict[str, Any]] = {
     },
 }
 """Security groups, too, are defined by the neutron server itself (extensions/securitygroup.py)."""
-OUR_OWN = {"tunbridge:fault"}
-"""Shown on a port that failed; clients of the API pass over what they do not know."""
+OUR_OWN = {"tunbridge:fault", "tunbridge:gateways"}
+"""Why something has failed, and the gateway hosts of a router; clients of the API pass over what they do not know."""
 NOT_YET = {
     "networks": {
         "availability_zone_hints",
         "availability_zones",
         "dns_domain",
         "ha",
-        "ipv4_address_scope",
-        "ipv6_address_scope",
         "is_default",
         "l2_adjacency",
         "project_default",
@@ -138,7 +169,6 @@ NOT_YET = {
         "router:external",
         "segment_id",
         "service_types",
-        "use_default_subnetpool",
     },
     "ports": {
         "data_plane_status",
@@ -162,6 +192,27 @@ NOT_YET = {
     "security_groups": set(),
     "security_group_rules": set(),
     "address_groups": set(),
+    "address_scopes": set(),
+    "subnetpools": set(),
+    "routers": {
+        "availability_zone_hints",
+        "availability_zones",
+        "conntrack_helpers",
+        "enable_default_route_bfd",
+        "enable_default_route_ecmp",
+        "enable_ndp_proxy",
+        "evpn_vni",
+        "external_gateways",
+        "flavor_id",
+        "service_type_id",
+    },
+    "floatingips": {
+        "distributed",
+        "dns_domain",
+        "dns_name",
+        "qos_network_policy_id",
+        "qos_policy_id",
+    },
 }
 """Attributes of extensions that we lack: unknown here, and refused as a server without the extension does."""
 
@@ -172,7 +223,8 @@ def modules() -> Iterator[ModuleType]:
 
 
 def defined(collection: str) -> dict[str, dict[str, Any]]:
-    answer = STANDARD | SECURITY_GROUPS.get(collection, {})
+    # Address scopes are older than the standard attributes, and have none of them.
+    answer = {} if collection == "address_scopes" else STANDARD | SECURITY_GROUPS.get(collection, {})
     for module in DEFINED:
         answer |= module.RESOURCE_ATTRIBUTE_MAP.get(collection, {})
     # Either is the other's name; the definition of address groups has the new one only.
@@ -209,8 +261,22 @@ def test_what_we_lack_is_listed_and_refused(collection: str, api: Api) -> None:
         everything |= set((getattr(module, "RESOURCE_ATTRIBUTE_MAP", None) or {}).get(collection, {}))
     assert everything - set(OURS[collection]) == NOT_YET[collection]
     for name in NOT_YET[collection]:
-        answer = api.raw("POST", f"/v2.0/{collection}", {collection[:-1]: {name: None}})
+        answer = api.raw("POST", f"/v2.0/{collection.replace('_', '-')}", {collection[:-1]: {name: None}})
         assert api.fault(answer) == (400, "HTTPBadRequest", f"Unrecognized attribute(s) '{name}'")
+
+
+def test_port_forwardings(api: Api) -> None:
+    """They are within floating IPs, and have no standard attributes but a description."""
+    ours = port_forwarding_attributes()
+    theirs: dict[str, dict[str, Any]] = {}
+    for module in (floating_ip_port_forwarding, fip_pf_description):
+        theirs |= module.SUB_RESOURCE_ATTRIBUTE_MAP["port_forwardings"]["parameters"]
+    theirs["tenant_id"] = theirs["project_id"]
+    assert set(ours) == set(theirs)
+    for name, one in theirs.items():
+        mine = ours[name]
+        assert (mine.post, mine.put, mine.visible) == (one["allow_post"], one["allow_put"], one["is_visible"]), name
+        assert (mine.filter, mine.sort) == (one.get("is_filter", False), one.get("is_sort_key", False)), name
 
 
 def test_agents() -> None:
@@ -233,6 +299,7 @@ def test_extensions(api: Api) -> None:
         "standard-attr-timestamp",
         "standard-attr-revisions",
         "standard-attr-tag",
+        "subnet_allocation",
     }
     assert set(EXTENSIONS) - own <= set(known)
     for alias in set(EXTENSIONS) - own:
@@ -247,8 +314,8 @@ def test_extensions(api: Api) -> None:
     assert {each["alias"] for each in listed} == set(EXTENSIONS)
     shown = api.ask("GET", "/v2.0/extensions/agent")["extension"]
     assert shown in listed and set(shown) == {"name", "alias", "description", "updated", "links"}
-    missing = api.raw("GET", "/v2.0/extensions/router")
-    assert api.fault(missing) == (404, "HTTPNotFound", "Extension with alias router does not exist")
+    missing = api.raw("GET", "/v2.0/extensions/metering")
+    assert api.fault(missing) == (404, "HTTPNotFound", "Extension with alias metering does not exist")
 
 
 def test_shown_attributes_are_those_in_the_table(api: Api) -> None:

@@ -1,5 +1,6 @@
-"""`make demo`: three hosts join, two projects get networks with the same addresses, and every path between their
-virtual machines is tried. Ends with status 1 when one of them was not as it should be."""
+"""`make demo`: three hosts join, two projects get networks with the same addresses, a third a router and floating IPs,
+and every path between their virtual machines and to the outside is tried. Ends with status 1 when one of them was not
+as it should be."""
 
 import argparse
 import os
@@ -23,6 +24,8 @@ from tests.hosts.lease import NoLease
 from tests.hosts.namespace import CommandFailed
 from tests.hosts.paths import Path as Route
 from tests.hosts.paths import Result, expected_lease, lease_text, paths
+from tests.hosts.routed import Routed
+from tests.hosts.routed_paths import routed_paths
 from tests.hosts.serve import NotServing, Serve, holder
 from tests.hosts.slot import NoSlot, Slot
 from tests.hosts.tenant import ApiError
@@ -30,6 +33,8 @@ from tests.hosts.world import HOSTS, PLACES, Place, World
 
 LOGS = Path("build/demo-logs")
 OPENFLOW, OVSDB = 6653, 6640
+UPLINKS, GATEWAY_HOST = ("h1", "h3"), "h3"
+"""Hosts with a second network card, and the one that asks to be a gateway."""
 AT_ONCE = 6
 """Paths tried at a time: most of them wait."""
 
@@ -46,6 +51,7 @@ class Demo:
         self.console = console
         self.listen = listen
         self.lab: Lab | None = None
+        self.routed: Routed | None = None
         self.serve: Serve | None = None
 
     @contextmanager
@@ -66,10 +72,11 @@ class Demo:
 
     def run(self) -> list[Row]:
         self.check_machine()
-        with self.step("a rack and three hosts, each with its own Open vSwitch"):
+        with self.step("a rack and three hosts, each with its own Open vSwitch; two of them with a cable outside"):
             lab = self.lab = Lab()
+            lab.add_outside()
             for name in HOSTS:
-                lab.add_host(name)
+                lab.add_host(name, uplink=name in UPLINKS, gateway=name == GATEWAY_HOST)
             lab.warm()
         controller = f"{lab.address}:{OVSDB}"
         serve = self.serve = Serve(
@@ -93,7 +100,13 @@ class Demo:
         with self.step("each leases its address with a DHCP client"):
             leases = self.all(lambda place: self.leased(world, place), PLACES)
         routes = paths(world)
-        with world.serving():
+        routed = self.routed = Routed(lab, serve)
+        with self.step("a third project: two networks, a router with a gateway outside, two floating IPs"):
+            routed.make_networks()
+            routed.boot()
+            routed.settle()
+            routes += routed_paths(routed, GATEWAY_HOST)
+        with world.serving(), routed.inet.serve():
             tried = self.all(lambda path: (path, attempt(path)), routes, "trying every path")
         return [*leases, *tried]
 
@@ -118,6 +131,8 @@ class Demo:
             return list(progress.track(pool.map(do, items), total=len(items), description=what))
 
     def close(self) -> None:
+        if self.routed:
+            self.routed.close()
         if self.serve:
             self.serve.stop()
         if self.lab:
@@ -160,8 +175,8 @@ def table(rows: list[Row]) -> Table:
 
 
 def hints(console: Console, demo: Demo) -> None:
-    assert demo.lab and demo.serve
-    url, prefix = demo.serve.url, demo.lab.slot.prefix
+    assert demo.lab and demo.serve and demo.routed
+    url, prefix, floating = demo.serve.url, demo.lab.slot.prefix, demo.routed.floating
     h1 = demo.lab.hosts["h1"]
     more = "" if demo.listen == "127.0.0.1:9696" else f" --endpoint {url}"
     console.print(
@@ -173,6 +188,7 @@ def hints(console: Console, demo: Demo) -> None:
   .venv/bin/tunbridge flows --host h1 --bridge br-int{more}
   ip netns exec {prefix}red1 ping 10.0.0.13
   ip netns exec {prefix}red3 tcpdump -ni eth0
+  ip netns exec {prefix}inet ping {floating["a2"]}
   ovs-vsctl --db={h1.socket} show
   tail -f {demo.serve.log}
 [bold]Ctrl-C removes all of it.[/]""",

@@ -2,7 +2,8 @@
 
 What its operator has set up before it joins: br-phy holds the network card, and the host's address is on br-phy's
 local port, because the userspace data path reads its tunnels' routes and neighbours there. One address serves for the
-controller and for tunnels. Everything else is the controller's work.
+controller and for tunnels. A host with an uplink has a second network card, and that on br-ex. Everything else is the
+controller's work.
 """
 
 import signal
@@ -16,7 +17,7 @@ from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl as OpenVSwitch
 from tests.hosts import process
 from tests.hosts.namespace import ip, run, settings
 
-UNDERLAY_MTU = 1600
+UNDERLAY_MTU, OUTSIDE_MTU = 1600, 1500
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 DAEMONS = ("ovs-vswitchd", "ovsdb-server")
 
@@ -28,20 +29,25 @@ class Host:
         self.directory = directory
         self.address = address
         self.socket = f"unix:{directory}/db.sock"
+        self.uplink = False
 
-    def create(self, *, system_id: bool) -> None:
+    def create(self, *, system_id: bool, uplink: bool, gateway: bool) -> None:
         """The host as it is before it joins: started, on the underlay, nothing of Tunbridge in it."""
+        self.uplink = uplink
         self.directory.mkdir()
         settings(self.namespace, {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"})
-        ip(["link set lo up", f"link set eth-u mtu {UNDERLAY_MTU}", "link set eth-u up"], self.namespace)
+        ip(["link set lo up", "link set eth-u up", *(["link set eth-x up"] if uplink else [])], self.namespace)
         run(["ovsdb-tool", "create", f"{self.directory}/conf.db", SCHEMA])
         self._start_daemons()
         with self.ovsdb.transaction(check_error=True) as change:
             ids = {"hostname": self.name} | ({"system-id": self.name} if system_id else {})
+            if gateway:
+                ids["ovn-cms-options"] = "enable-chassis-as-gw"
             change.add(self.ovsdb.db_set("Open_vSwitch", ".", ("external_ids", ids), ("ovs_version", _version())))
-            change.add(self.ovsdb.add_br("br-phy", datapath_type="netdev"))
-            change.add(self.ovsdb.db_set("Bridge", "br-phy", ("fail_mode", "standalone")))
-            change.add(self.ovsdb.add_port("br-phy", "eth-u"))
+            for bridge, card in (("br-phy", "eth-u"), ("br-ex", "eth-x"))[: 1 + uplink]:
+                change.add(self.ovsdb.add_br(bridge, datapath_type="netdev"))
+                change.add(self.ovsdb.db_set("Bridge", bridge, ("fail_mode", "standalone")))
+                change.add(self.ovsdb.add_port(bridge, card))
         self._address()
 
     def start(self) -> None:
@@ -98,6 +104,13 @@ class Host:
         if pid is None or not process.is_ours(pid, self.directory):
             raise LookupError(f"{daemon} of {self.name} is not running")
         return pid
+
+    def runs(self, daemon: str) -> bool:
+        try:
+            self.pid(daemon)
+        except LookupError:
+            return False
+        return True
 
     @cached_property
     def ovsdb(self) -> OpenVSwitch:

@@ -1,5 +1,6 @@
 """Pings: what ping said, and one that runs while something else happens."""
 
+import itertools
 import re
 import signal
 import subprocess
@@ -31,28 +32,46 @@ class Ping:
 
 
 class RunningPing:
-    """See Vm.pinging."""
+    """See Machine.pinging."""
 
     def __init__(self, namespace: str, address: str, interval: float) -> None:
         self._process = subprocess.Popen(
-            [*entering(namespace), "ping", "-n", "-O", f"-i{interval}", "-W1", address],
+            [*entering(namespace), "ping", "-n", "-D", "-O", f"-i{interval}", "-W1", address],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # Room for minutes: while nobody reads, a full pipe would stop it.
+            pipesize=1 << 20,
         )
         self._lines = process.Lines(self._process, f"ping {address}")
         self._said: list[str] = []
+        self._interval = interval
+        self._answers: dict[int, float] = {}
+        self._missed: dict[int, float] = {}
+        """Sequence number -> when: the answer came; it had not come when the next request was sent."""
         self.result: Ping | None = None
 
-    def answered(self, timeout: float = 5.0) -> None:
-        """Until the next answer."""
+    def answered(self, timeout: float = 5.0, *, after: float = 0.0) -> None:
+        """Until the next answer, or the first that comes after a moment of ``time.time()``."""
         end = time.monotonic() + timeout
-        while "bytes from" not in self._line(end - time.monotonic()):
+        while (came := self._line(end - time.monotonic())) is None or came <= after:
             pass
 
-    def _line(self, timeout: float) -> str:
-        self._said.append(self._lines.next(timeout))
-        return self._said[-1]
+    def told(self, timeout: float = 5.0, *, after: float) -> None:
+        """Until it has said anything that happened after a moment of ``time.time()``."""
+        end = time.monotonic() + timeout
+        while max(*self._answers.values(), *self._missed.values(), 0.0, 0.0) <= after:
+            self._line(end - time.monotonic())
+
+    def _line(self, timeout: float) -> float | None:
+        """When the answer came that the next line tells of; None for other lines."""
+        line = self._lines.next(max(timeout, 0.0))
+        self._said.append(line)
+        if found := re.match(r"\[([\d.]+)\] (\d+ bytes from|no answer yet) .*icmp_seq=(\d+)", line):
+            when, number = float(found[1]), int(found[3])
+            (self._missed if found[2] == "no answer yet" else self._answers)[number] = when
+            return self._answers.get(number)
+        return None
 
     def stop(self) -> Ping:
         """Idempotent. The last request may still be under way: it does not count as sent."""
@@ -66,11 +85,23 @@ class RunningPing:
                 pass
             self._process.wait(5.0)
             self._process.stdout.close()
-            self.result = _without_last(Ping.parse("\n".join(self._said)), self._said)
+            self.result = self._without_last(Ping.parse("\n".join(self._said)))
         return self.result
 
+    def _without_last(self, ping: Ping) -> Ping:
+        under_way = ping.lost and self._answers and max(self._answers) == ping.sent - 1
+        return Ping(ping.sent - 1, ping.received, ping.ms) if under_way else ping
 
-def _without_last(ping: Ping, said: list[str]) -> Ping:
-    answered = [int(found[1]) for line in said if (found := re.search(r"bytes from .*icmp_seq=(\d+)", line))]
-    under_way = ping.lost and answered and max(answered) == ping.sent - 1
-    return Ping(ping.sent - 1, ping.received, ping.ms) if under_way else ping
+    # Once it has stopped:
+
+    @property
+    def silence(self) -> float:
+        """The longest time between two answers, in seconds."""
+        times = sorted(self._answers.values())
+        return max((later - sooner for sooner, later in itertools.pairwise(times)), default=0.0)
+
+    def lost_after(self, moment: float) -> int:
+        """How many of the requests sent after a moment of ``time.time()`` were never answered."""
+        return sum(
+            number not in self._answers and when - self._interval > moment for number, when in self._missed.items()
+        )

@@ -114,6 +114,10 @@ class Serve:
             process.stop(process.owned(self.directory) | {self._process.pid}, grace=10.0)
             self._process = None
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def log_tail(self, lines: int = 30) -> str:
         if not self.log.exists():
             return ""

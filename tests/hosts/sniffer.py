@@ -1,4 +1,4 @@
-"""Frames on a machine's own interface, without a process of its own."""
+"""Frames on an interface of a namespace, without a process of its own."""
 
 import select
 import socket
@@ -9,13 +9,13 @@ from tests.hosts.namespace import open_socket
 
 
 class Sniffer:
-    """Frames on a virtual machine's eth0: those that arrive are heard, any can be sent."""
+    """Frames that arrive at the interface are heard, any can be sent."""
 
-    def __init__(self, namespace: str, own: bool) -> None:
+    def __init__(self, namespace: str, own: bool, device: str) -> None:
         self._own = own
         every = socket.htons(3)  # ETH_P_ALL
         self._socket = open_socket(namespace, socket.AF_PACKET, socket.SOCK_RAW, every)
-        self._socket.bind(("eth0", 3))
+        self._socket.bind((device, 3))
 
     def __enter__(self) -> "Sniffer":
         return self

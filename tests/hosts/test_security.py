@@ -2,12 +2,12 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
+from tests.hosts.group import Group, group
 from tests.hosts.namespace import open_socket
-from tests.hosts.tenant import Row, Tenant
 from tests.hosts.until import until
 from tests.hosts.vm import Vm
 from tests.hosts.world import Place, World
@@ -18,48 +18,12 @@ SERVERS = ("red91", "red92")
 """On the client's host and on another."""
 
 
-class Group:
-    """A security group without rules but those for egress, which every new one has."""
-
-    def __init__(self, tenant: Tenant, name: str, **attributes: object) -> None:
-        self.tenant = tenant
-        self.row = tenant.create("security_group", name=name, **attributes)
-        self.id: str = self.row["id"]
-
-    def allow(self, protocol: str | None = None, low: int | None = None, **more: object) -> Row:
-        ports = {"port_range_min": low, "port_range_max": low} if low is not None else {}
-        values = {"direction": "ingress", "ethertype": "IPv4", "protocol": protocol, **ports, **more}
-        return self.tenant.create("security_group_rule", security_group_id=self.id, **values)
-
-    def revoke(self, rule: Row) -> None:
-        self.tenant.delete("security_group_rule", rule["id"])
-
-    def hold(self, vm: Vm) -> None:
-        self.tenant.update("port", vm.port_id, security_groups=[self.id])
-
-
 @pytest.fixture(scope="module")
 def machines(world: World) -> Iterator[dict[str, Vm]]:
     """A client, and a server each on its host and on another."""
     places = (Place("red90", "red", "h1", 90), Place("red91", "red", "h1", 91), Place("red92", "red", "h2", 92))
     with ExitStack() as stack:
         yield {place.name: stack.enter_context(world.guest(place)) for place in places}
-
-
-@contextmanager
-def group(world: World, *members: Vm, **attributes: object) -> Iterator[Group]:
-    """Its members have it alone; afterwards they have their project's default group again."""
-    tenant = world.tenants["red"]
-    made = Group(tenant, "test", **attributes)
-    default = next(row["id"] for row in tenant.list("security_group", name="default", project_id="red"))
-    try:
-        for vm in members:
-            made.hold(vm)
-        yield made
-    finally:
-        for vm in members:
-            tenant.update("port", vm.port_id, security_groups=[default])
-        tenant.delete("security_group", made.id)
 
 
 def address(vm: Vm) -> str:
@@ -99,7 +63,7 @@ def drain(at: socket.socket) -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_rules_decide(world: World, machines: dict[str, Vm], name: str) -> None:
     client, server = machines["red90"], machines[name]
-    servers, clients = group(world, server), group(world, client)
+    servers, clients = group(world.tenants["red"], server), group(world.tenants["red"], client)
     with servers as rules, clients as others, server.serve(80), server.serve(81):
         until(lambda: client.connect(address(server), 80, 0.5), "")
         assert not client.ping(address(server), count=1).received
@@ -132,7 +96,7 @@ def test_rules_decide(world: World, machines: dict[str, Vm], name: str) -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_rule_that_goes_ends_its_connections_and_no_others(world: World, machines: dict[str, Vm], name: str) -> None:
     client, server = machines["red90"], machines[name]
-    with group(world, server) as rules, ExitStack() as sockets:
+    with group(world.tenants["red"], server) as rules, ExitStack() as sockets:
         first, second = rules.allow("udp", 7001), rules.allow("udp", 7002)
         ends = {
             port: (sockets.enter_context(udp(client)), sockets.enter_context(udp(server, port)))
@@ -158,8 +122,8 @@ def test_a_rule_that_goes_ends_its_connections_and_no_others(world: World, machi
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_tcp_that_is_cut_and_mended(world: World, machines: dict[str, Vm], name: str) -> None:
-    client, server = machines["red90"], machines[name]
-    with group(world, server) as rules, open_socket(server.namespace, socket.AF_INET, socket.SOCK_STREAM) as listener:
+    client, server, tenant = machines["red90"], machines[name], world.tenants["red"]
+    with group(tenant, server) as rules, open_socket(server.namespace, socket.AF_INET, socket.SOCK_STREAM) as listener:
         rule = rules.allow("tcp", 7010)
         listener.bind(("0.0.0.0", 7010))
         listener.listen()
@@ -180,14 +144,14 @@ def test_tcp_that_is_cut_and_mended(world: World, machines: dict[str, Vm], name:
 
 
 def test_members_come_and_go(world: World, machines: dict[str, Vm]) -> None:
-    client, server = machines["red90"], machines["red92"]
-    with group(world, server) as rules, group(world, client) as clients, ExitStack() as sockets:
+    client, server, tenant = machines["red90"], machines["red92"], world.tenants["red"]
+    with group(tenant, server) as rules, group(tenant, client) as clients, ExitStack() as sockets:
         near, far = sockets.enter_context(udp(client)), sockets.enter_context(udp(server, 7020))
         rule = rules.allow("udp", 7020, remote_group_id=clients.id)
         until(lambda: passes(near, far, (address(server), 7020)), True)
         back = (address(client), near.getsockname()[1])
         assert passes(far, near, back)
-        other = Group(world.tenants["red"], "other")
+        other = Group(tenant, "other")
         try:
             other.hold(client)
             until(lambda: passes(far, near, back), False)
@@ -197,12 +161,12 @@ def test_members_come_and_go(world: World, machines: dict[str, Vm]) -> None:
         finally:
             clients.hold(client)
             rules.revoke(rule)
-            world.tenants["red"].delete("security_group", other.id)
+            tenant.delete("security_group", other.id)
 
 
 def test_stateless_groups_know_no_replies(world: World, machines: dict[str, Vm]) -> None:
     client, server = machines["red90"], machines["red92"]
-    with group(world, server, stateful=False) as rules, ExitStack() as sockets:
+    with group(world.tenants["red"], server, stateful=False) as rules, ExitStack() as sockets:
         near, far = sockets.enter_context(udp(client)), sockets.enter_context(udp(server, 7030))
         tenant = world.tenants["red"]
         rules.allow("udp", 7030)

@@ -9,4 +9,4 @@ def until(look: Callable[[], object], wanted: object, timeout: float = 10.0) -> 
     end = time.monotonic() + timeout
     while (seen := look()) != wanted and time.monotonic() < end:
         time.sleep(0.05)
-    assert seen == wanted, f"after {timeout:g} s"
+    assert seen == wanted, f"after {timeout:g} s: {seen!r}, not {wanted!r}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.compile.numbers import HostNumbers
+from controller.compile.numbers import HostNumbers, Kind
 from controller.reconcile.claims import Claims
 from controller.reconcile.names import HostNames
 from controller.view.network import Binding
@@ -19,7 +19,7 @@ FIRST, LAST = 4096, 5096
 )
 def test_numbers(kept: dict[int, str], presents: list[set[str]], first: int) -> None:
     """Each present key has one number in range, no two share one, and a key that stays keeps its own."""
-    numbers = HostNumbers(kept, first, first + 8, "numbers")
+    numbers = HostNumbers(Kind("n-", first, first + 8, "numbers"), kept)
     for present in presents:
         before = dict(numbers.by_key)
         changes = numbers.assign(present)
@@ -32,14 +32,14 @@ def test_numbers(kept: dict[int, str], presents: list[set[str]], first: int) -> 
 
 
 def test_a_freed_number_rests() -> None:
-    numbers = HostNumbers({}, FIRST, LAST, "numbers")
+    numbers = HostNumbers(Kind("n-", FIRST, LAST, "numbers"), {})
     numbers.assign(["a"])
     numbers.assign([])
     assert numbers.assign(["b"]) == {"b": FIRST + 1}
 
 
 def test_one_key_too_many_costs_no_other(capsys: pytest.CaptureFixture[str]) -> None:
-    numbers = HostNumbers({}, FIRST, LAST, "conntrack zones")
+    numbers = HostNumbers(Kind("n-", FIRST, LAST, "conntrack zones"), {})
     keys = [f"{n:05}" for n in range(LAST - FIRST + 2)]
     numbers.assign(keys)
     assert set(numbers.by_key.values()) == set(range(FIRST, LAST + 1))
