@@ -136,7 +136,7 @@ PATH = Table(
     BR_INT, 15, "path",
     "Of a route with several next hops, the one that the packet's addresses and ports have chosen.",
     matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST, f.PATH),
-    writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.ETH_SRC, f.IP_TTL), goto=("exit", "nexthop"),
+    writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT, f.ETH_SRC, f.IP_TTL), goto=("exit", "nexthop"),
     calls=("neighbour",),
 )  # fmt: skip
 EXIT = Table(
@@ -171,7 +171,7 @@ NATTED = Table(
 UPLINK = Table(
     BR_INT, 20, "uplink",
     "The next hop on the external network.",
-    matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST), writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC),
+    matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST), writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT),
     goto=("nexthop",), calls=("neighbour",),
 )  # fmt: skip
 NEXTHOP = Table(
