@@ -171,8 +171,8 @@ NATTED = Table(
 UPLINK = Table(
     BR_INT, 20, "uplink",
     "The next hop on the external network.",
-    matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST), writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT),
-    goto=("nexthop",), calls=("neighbour",),
+    matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST),
+    writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT), goto=("nexthop",), calls=("neighbour",),
 )  # fmt: skip
 NEXTHOP = Table(
     BR_INT, 21, "nexthop",

@@ -7,19 +7,23 @@ Law 6: recirculations, resubmits and flows of it stay in budget.
 import ipaddress
 import random
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.laws.fabric import Fabric, Port
+from controller.compile.desired import Desired
+from controller.model import SecurityGroupRule
+from controller.view.network import RULE
+from controller.view.view import Put
+from tests.laws.fabric import Arrival, Fabric, Port
 from tests.laws.tenancy import (
     CLOSED,
     HOSTS,
     OPEN,
     PORTS,
-    TRUSTED,
     Gate,
     Net,
     Tenancy,
@@ -128,7 +132,9 @@ class Walk:
         for destination, hop in gate.routes:
             prefix = ipaddress.ip_network(destination)
             if prefix.version == version and to in prefix:
-                (through,) = (n for n in gate.nets if ipaddress.ip_address(hop) in ipaddress.ip_network(n.prefixes[version]))
+                (through,) = (
+                    n for n in gate.nets if ipaddress.ip_address(hop) in ipaddress.ip_network(n.prefixes[version])
+                )
                 found.setdefault((prefix.prefixlen, False), []).append((through, hop))
         return found[max(found)] if found else []
 
@@ -153,6 +159,12 @@ class Walk:
 def fabric() -> Iterator[Fabric]:
     with Vswitch() as switch:
         yield Fabric(switch, HOSTS, PORTS)
+
+
+def outcome_of(arrival: Arrival) -> Outcome:
+    headers = arrival.headers
+    source = headers.get("nw_src") or headers["ipv6_src"]
+    return Outcome(arrival.port, headers["dl_src"], source, int(headers["nw_ttl"]))
 
 
 def probes(tenancy: Tenancy, chance: random.Random) -> Iterator[Probe]:
@@ -187,15 +199,106 @@ def test_where_routed_packets_arrive(fabric: Fabric, tenancy: Tenancy, chance: r
         states = ("trk,new", "trk,est,rpl") if True in answered else ()
         fate = fabric.follow(probe.sender.at, probe.packet, states, large=probe.large)
         assert all(projects[arrival.port] == probe.sender.net.project for arrival in fate.arrived)
-        got = [
-            Outcome(each.port, each.headers["dl_src"], each.headers["nw_src" if probe.version == 4 else "ipv6_src"], int(each.headers["nw_ttl"]))
-            for each in fate.arrived
-        ]
+        got = [outcome_of(arrival) for arrival in fate.arrived]
         assert len(got) + len(fate.punted) <= 1
         assert set(fate.punted) <= {probe.sender.host}
         outcome = got[0] if got else PUNTED if fate.punted else NOWHERE
-        if outcome not in expected:
-            print("\n".join(trace.text for trace in fate.traces.values()))
         assert outcome in expected, f"{probe.packet} from {probe.sender}: {outcome}, not {expected}"
         vm_macs = {vm.at: vm.mac for vm in tenancy.vms}
         assert all(each.headers["dl_dst"] == vm_macs[each.port] for each in fate.arrived)
+
+
+# ---- law 6
+LEFT, RIGHT, FAR, TRANSIT = (Net(0, n, True, 1450) for n in range(4))
+ONE = Gate(0, 0, True, (LEFT, RIGHT, TRANSIT), ((FAR.prefixes[4], TRANSIT.address(4, 2)),))
+TWO = Gate(0, 1, True, (FAR, TRANSIT))
+PLACES = ((LEFT, "h1"), (RIGHT, "h1"), (RIGHT, "h2"), (FAR, "h1"), (FAR, "h3"))
+SITE = Tenancy(
+    (LEFT, RIGHT, FAR, TRANSIT), (ONE, TWO), tuple(Vm(n, *place, True, OPEN) for n, place in enumerate(PLACES, 1))
+)
+RESUBMITS = {"h1": 12, "h2": 4, "h3": 4}
+"""Budget through two routers. On the sender's host: router and neighbour for each; and for the sender, as for the
+receiver where it is: tag, service, rules, set."""
+
+
+def test_budgets(fabric: Fabric) -> None:
+    desired = compiled(SITE)
+    for host in HOSTS:
+        fabric.install(host, desired.compiler.desired(host))
+    sender, *others = SITE.vms
+    recirculations, resubmits = [], dict.fromkeys(HOSTS, 0)
+    for to in [vm.address(4) for vm in others] + [ONE.address(4, LEFT)]:
+        probe = Probe(sender, ONE, to, True, 64, False)
+        fate = fabric.follow(sender.at, probe.packet)
+        assert fate.arrived
+        recirculations.append({host: trace.recirculations for host, trace in fate.traces.items()})
+        for host, trace in fate.traces.items():
+            resubmits[host] = max(resubmits[host], trace.resubmits)
+    # As many as routers there are between, and none more: the sender's side once, the receiver's once.
+    assert recirculations == [{"h1": 2}, {"h1": 1, "h2": 1}, {"h1": 2}, {"h1": 1, "h3": 1}, {"h1": 2}]
+    assert resubmits == RESUBMITS
+
+
+def flows(desired: Desired) -> dict[str, int]:
+    return {host: len(list(desired.compiler.desired(host))) for host in HOSTS}
+
+
+def more(desired: Desired, puts: list[Put]) -> dict[str, int]:
+    """How many flows each host gets by them."""
+    before = flows(desired)
+    assert not desired.turn(puts).outcome.failed
+    return {host: count - before[host] for host, count in flows(desired).items()}
+
+
+def test_an_interface_costs_few_flows() -> None:
+    for version, count in ((4, 5), (6, 6)):
+        desired = compiled(SITE)
+        kind, id, port = interface(TWO, LEFT)
+        fixed = tuple(each for each in port.fixed_ips if (":" in each.ip_address) == (version == 6))
+        one = [(kind, id, msgspec.structs.replace(port, fixed_ips=fixed))]
+        assert more(desired, one) == dict.fromkeys(HOSTS, count), version
+
+
+def test_a_port_costs_few_flows() -> None:
+    """Of both families, in a group whose members may talk to each other, in a network that is routed."""
+    desired = compiled(SITE)
+    rules: list[Put] = [
+        (RULE, f"m{family}", SecurityGroupRule(
+            id=f"m{family}", security_group_id=OPEN, direction="ingress", ethertype=family, remote_group_id=OPEN
+        ))
+        for family in ("IPv4", "IPv6")
+    ]  # fmt: skip
+    desired.turn(rules)
+    assert more(desired, station(Vm(6, LEFT, "h1", True, OPEN))) == {"h1": 11, "h2": 5, "h3": 5}
+
+
+def test_who_asks_for_a_router_is_answered(fabric: Fabric) -> None:
+    """ARP where it is asked; a solicitation by the controller, which is not asked about anything else."""
+    desired = compiled(SITE)
+    for host in HOSTS:
+        fabric.install(host, desired.compiler.desired(host))
+    for vm in SITE.vms:
+        gates = [gate for gate in SITE.gates if vm.net in gate.nets]
+        for gate in gates:
+            arp = {
+                "arp": "", "dl_src": vm.mac, "dl_dst": "ff:ff:ff:ff:ff:ff", "arp_op": "1", "arp_spa": vm.address(4),
+                "arp_tpa": gate.address(4, vm.net), "arp_sha": vm.mac,
+            }  # fmt: skip
+            for asking in (arp, arp | {"dl_dst": gate.mac(vm.net)}):
+                fate = fabric.follow(vm.at, asking)
+                (answer,) = fate.arrived
+                assert (answer.port, answer.headers["dl_src"]) == (vm.at, gate.mac(vm.net))
+                assert not fate.punted
+            solicitation = {
+                "icmp6": "", "dl_src": vm.mac, "dl_dst": "33:33:ff:00:00:01", "ipv6_src": vm.address(6),
+                "ipv6_dst": "ff02::1:ff00:1", "icmpv6_type": "135", "icmpv6_code": "0", "nw_ttl": "255",
+                "nd_target": gate.address(6, vm.net),
+            }  # fmt: skip
+            for asking in (solicitation, solicitation | {"dl_dst": gate.mac(vm.net)}):
+                fate = fabric.follow(vm.at, asking)
+                assert (fate.arrived, fate.punted) == ([], [vm.host])
+        announced = {
+            "icmp6": "", "dl_src": vm.mac, "dl_dst": "33:33:00:00:00:01", "ipv6_src": vm.address(6), "nw_ttl": "255",
+            "ipv6_dst": "ff02::1", "icmpv6_type": "136", "icmpv6_code": "0", "nd_target": vm.address(6),
+        }  # fmt: skip
+        assert fabric.follow(vm.at, announced).punted == []
