@@ -56,6 +56,7 @@ from controller.store.step import Change, Insert, Patch
 from controller.store.store import Store
 from controller.view.network import (
     ADDRESS_GROUP,
+    AWAY,
     BINDING,
     BUSY,
     FLOATING_IP,
@@ -64,6 +65,7 @@ from controller.view.network import (
     HOST,
     LEARNED,
     LOCATION,
+    MET,
     NETWORK,
     PORT,
     ROUTER,
@@ -92,6 +94,8 @@ log = structlog.get_logger()
 
 BRIDGES = ("br-int", "br-tun")
 """The bridges with flows of ours."""
+ABSENT = 10.0
+"""Seconds after its start until control takes a host that has not connected to be away."""
 UNCLAIMED = 30.0
 """Seconds that a switch may wait for its host to say whose it is."""
 KINDS: dict[type[Record], Rows[Any, Any]] = {
@@ -180,7 +184,8 @@ class Control:
             self.names.know(host.name, host.hostname)
             self._put(HOST, host.name, Peer(host.tunnel_ip, host.uplinks, host.gateway))
             self._alive[host.name] = host.alive
-            self._note_alive(host.name)
+            if not host.alive:
+                self._put(AWAY, host.name, True)
         for (kind, id), facts in stored.items():
             if kind is Port and (name := self.names.system_id(facts["host_id"])) is not None:
                 self._put(BINDING, id, self._claims.claim(id, name, 0))
@@ -200,6 +205,12 @@ class Control:
             on_facts=self._on_facts,
         )
         await self._hosts.start()
+        asyncio.get_running_loop().call_later(ABSENT, self._note_absent)
+
+    def _note_absent(self) -> None:
+        """Hosts that were there when an earlier process ended, and have not come to this one."""
+        for host in list(self._alive):
+            self._note_alive(host)
 
     async def announce(self, endpoint: str) -> None:
         """Tell the api processes where operators' questions are answered."""
@@ -294,8 +305,9 @@ class Control:
     # ---- what others ask of hosts
     def _live(self, host: str) -> frozenset[str] | None:
         """Whom a host reaches by BFD; None when it is not there to tell."""
-        session = self.sessions.get(host)
-        return session.facts.live if session is not None and session.facts is not None else None
+        session, bridge = self.sessions.get(host), self.bridges.get((host, BRIDGES[0]))
+        there = session is not None and bridge is not None and bridge.channel is not None
+        return session.facts.live if there and session is not None and session.facts is not None else None
 
     def _has_settled(self, host: str, version: int) -> bool:
         bridges = self._bridges_of(host)
@@ -360,6 +372,8 @@ class Control:
         if old is None or old.live is not new.live:
             self._may_have_moved(name)
             self.announcer.settle()
+        for peer in new.met.symmetric_difference(old.met if old is not None else ()):
+            self._put(MET, (name, peer), True if peer in new.met else None)
         if old is None:
             self.keeper.watch_peers(name)
         self._note_alive(name)
@@ -375,6 +389,7 @@ class Control:
         alive = host in self.sessions and len(bridges) == len(BRIDGES) and all(b.adopted for b in bridges)
         if self._alive.get(host, False) != alive:
             self._alive[host] = alive
+            self._put(AWAY, host, None if alive else True)
             self.facts.host(host, alive=alive, seen_at=stamp(self._now()))
             log.info("host is served" if alive else "host is away", host=host)
 

@@ -91,13 +91,13 @@ STEERED = Table(
 WATCH = Table(
     BR_INT, 9, "watch",
     "Called. Addresses that were found out by asking: should they speak from another MAC, the controller hears of it.",
-    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.ARP_SPA, f.ARP_SHA), writes=(f.MAC,), outputs="the controller",
+    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.ARP_SPA, f.ARP_SHA), outputs="the controller",
 )  # fmt: skip
 RESOLVE = Table(
     BR_INT, 10, "resolve",
     "Requests for an address: ARP requests and neighbour solicitations look the address up, everything else goes on.",
-    matches=(*_PROTOCOL, f.ETH_DST, f.ARP_OP), reads=(f.ARP_TPA, f.ND_TARGET), writes=(f.ADDRESS, f.MAC),
-    goto=("reply", "l2"), calls=("neighbour", "watch"),
+    matches=(f.NETWORK_KEY, *_PROTOCOL, f.ETH_DST, f.ARP_OP, f.ARP_SPA, f.ARP_TPA), reads=(f.ND_TARGET,),
+    writes=(f.ADDRESS, f.MAC), goto=("reply", "l2", "flood"), calls=("neighbour", "watch"),
 )  # fmt: skip
 NEIGHBOUR = Table(
     BR_INT, 11, "neighbour",
@@ -155,12 +155,14 @@ GATEWAY = Table(
 )  # fmt: skip
 NAT = Table(
     BR_INT, 18, "nat",
-    "On the gateway host: the address by which the sender is known outside. What may be the first packet of its "
-    "connection is looked at again, lest it leave untranslated when all ports are taken.",
+    "On the gateway host: the address by which the sender is known outside. The first packet of a TCP connection is "
+    "looked at again, lest it leave untranslated when all ports are taken.",
     matches=(
         f.ROUTER, f.ETH_TYPE, f.IPV4_SRC, f.IPV4_DST, f.IP_PROTO, f.TCP_FLAGS, f.TCP_SRC, f.UDP_SRC,
     ),
-    writes=(f.NETWORK_KEY, f.FLAGS, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST),
+    writes=(
+        f.NETWORK_KEY, f.FLAGS, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST, f.TCP_SRC, f.UDP_SRC,
+    ),
     goto=("natted", "uplink"), calls=("l2",),
 )  # fmt: skip
 NATTED = Table(
@@ -197,7 +199,10 @@ INBOUND = Table(
     matches=(
         f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST, f.TCP_DST, f.UDP_DST,
     ),
-    reads=(f.ARP_TPA,), writes=(f.NETWORK_KEY, f.FLAGS, f.ETH_SRC, f.ETH_DST, f.IP_TTL, f.ADDRESS, f.MAC),
+    reads=(f.ARP_TPA,),
+    writes=(
+        f.NETWORK_KEY, f.FLAGS, f.ETH_SRC, f.ETH_DST, f.IP_TTL, f.ADDRESS, f.MAC, f.IPV4_DST, f.TCP_DST, f.UDP_DST,
+    ),
     goto=("returned",), calls=("neighbour", "reply", "route", "l2"), outputs="the controller",
 )  # fmt: skip
 RETURNED = Table(

@@ -52,12 +52,14 @@ def floating_ip(view: View, id: str) -> Iterator[Wanted]:
         if zone is None or inside is None:
             continue
         arrives = Match({**key_of(network), f.ETH_TYPE: IPV4, f.IPV4_DST: address})
-        into = Ct(zone, commit=True, nat=Nat("dst", inside.address))
-        yield here, Flow(t.INBOUND, 20, arrives, (into, DecTtl(), *inside.actions, Resubmit(t.L2)))
+        # Conntrack sees to what ICMP errors quote. The addresses are set besides: one stands for one, so that also goes
+        # on what conntrack does not know, as after the gateway has changed, and no inside address ever leaves.
+        into = (Ct(zone, commit=True, nat=Nat("dst", inside.address)), Set(f.IPV4_DST, inside.address))
+        yield here, Flow(t.INBOUND, 20, arrives, (*into, DecTtl(), *inside.actions, Resubmit(t.L2)))
         out: Table = t.NAT if hosting.central else t.EXIT
         leaves = from_prefix(router, inside.address)
-        translate = (Set(f.ETH_SRC, mac), Ct(zone, commit=True, nat=Nat("src", address)), Goto(t.UPLINK))
-        yield here, Flow(out, 20, Match(leaves), translate)
+        translate = (Ct(zone, commit=True, nat=Nat("src", address)), Set(f.IPV4_SRC, address), Set(f.ETH_SRC, mac))
+        yield here, Flow(out, 20, Match(leaves), (*translate, Goto(t.UPLINK)))
         # To itself by its own floating IP: both addresses change, the same for what comes back. No state is needed.
         itself = (Set(f.IPV4_SRC, address), Set(f.IPV4_DST, inside.address), Set(f.IN_PORT, 0), *inside.actions)
         yield here, Flow(out, 30, Match({**leaves, f.IPV4_DST: address}), (*itself, Resubmit(t.L2)))

@@ -40,8 +40,17 @@ def forwarding(view: View, id: str) -> Iterator[Wanted]:
             continue
         wanted: dict[f.Field, Value] = {f.IPV4_DST: address, to_port: row.external_port}
         arrives = {**key_of(network), f.ETH_TYPE: IPV4, **protocol, **wanted}
-        into = Ct(zone, commit=True, nat=Nat("dst", inside.address, row.internal_port))
-        yield on_host(host), Flow(t.INBOUND, 30, Match(arrives), (into, DecTtl(), *inside.actions, Resubmit(t.L2)))
+        into = (
+            Ct(zone, commit=True, nat=Nat("dst", inside.address, row.internal_port)),
+            Set(f.IPV4_DST, inside.address),
+            Set(to_port, row.internal_port),
+        )
+        yield on_host(host), Flow(t.INBOUND, 30, Match(arrives), (*into, DecTtl(), *inside.actions, Resubmit(t.L2)))
         leaves = {**from_prefix(router, inside.address), **protocol, from_port: row.internal_port}
-        translate = (Set(f.ETH_SRC, holder.mac_address), Ct(zone, commit=True, nat=Nat("src", address)), Goto(t.UPLINK))
-        yield on_host(host), Flow(t.NAT, 25, Match(leaves), translate)
+        translate = (
+            Ct(zone, commit=True, nat=Nat("src", address)),
+            Set(f.IPV4_SRC, address),
+            Set(from_port, row.external_port),
+            Set(f.ETH_SRC, holder.mac_address),
+        )
+        yield on_host(host), Flow(t.NAT, 25, Match(leaves), (*translate, Goto(t.UPLINK)))

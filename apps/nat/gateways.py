@@ -18,7 +18,7 @@ from apps.routing.hop import (
 )
 from apps.routing.pipeline import ARP, ICMPV6, IPV4, IPV6, REQUEST, SOLICITATION
 from controller.model import Network, Port, Router, Subnet
-from controller.view.network import PEER, SUBNET, SUBNET_POOL, SUBNETS_OF_NETWORK, ZONE
+from controller.view.network import AWAY, MET, PEER, SUBNET, SUBNET_POOL, SUBNETS_OF_NETWORK, ZONE
 from controller.view.topology import GATEWAYS, ROUTER_ON_HOST, ranked
 from controller.view.view import View
 from flows import fields as f
@@ -47,7 +47,7 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
         yield Lack(f"no host reaches the physical network {network.segment.physical_network}")
         return
     here = on_host(host)
-    choose = FirstLive(f.OUTPUT, tuple(_choices(view, host, id)))
+    choose = _choose(view, host, id)
     steer = (Set(f.ETH_DST, port.mac_address), choose, Goto(t.GATEWAY))
     yield here, Flow(t.EXIT, 10, Match({f.ROUTER: router.number}), steer)
     if host not in hosts:
@@ -64,17 +64,26 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
             yield here, flow
 
 
-def _choices(view: View, host: str, router: str) -> Iterator[int]:
+def _choose(view: View, host: str, router: str) -> Action:
+    """Load into OUTPUT where the router's gateway is."""
+    choices: list[int] = []
     for other in ranked(view, router):
         if other == host:
             # Whoever ranks lower is not asked.
-            yield t.OURSELVES
-            return
-        if (port := view.row(PEER, (host, other))) is not None:
-            yield port
+            choices.append(t.OURSELVES)
+            break
+        port = view.row(PEER, (host, other))
+        if port is None:
+            continue
+        if not choices and not view.row(MET, (host, other)) and not view.row(AWAY, other):
+            # BFD takes seconds to find its peer. Until it has, the host that is served is taken to live, or all that
+            # rank lower would think that it is their turn.
+            return Set(f.OUTPUT, port)
+        choices.append(port)
+    return FirstLive(f.OUTPUT, tuple(choices))
 
 
-def _to_the_router(view: View, router: Router, port: Port, network: Network, choose: FirstLive) -> Iterator[Flow]:
+def _to_the_router(view: View, router: Router, port: Port, network: Network, choose: Action) -> Iterator[Flow]:
     """Handed over by another host; or from outside, to its MAC or asking for it."""
     handed = (Set(f.ROUTER, router.number), choose, Goto(t.GATEWAY))
     yield Flow(t.STEERED, 20, Match({f.ETH_DST: port.mac_address}), handed)
@@ -106,10 +115,12 @@ def _source_translation(router: Router, port: Port, network: Network, address: s
     out = {f.ROUTER: router.number, f.ETH_TYPE: IPV4}
     mac = Set(f.ETH_SRC, port.mac_address)
     nat = Nat("src", address)
-    # Of TCP, what has no SYN flag belongs to a connection that has been looked at before.
-    later = Match({**out, f.IP_PROTO: 6, f.TCP_FLAGS: (0, SYN)})
-    yield Flow(t.NAT, 11, later, (mac, Ct(zone, commit=True, nat=nat), Goto(t.UPLINK)))
-    yield Flow(t.NAT, 10, Match(out), (mac, Ct(zone, t.NATTED, commit=True, nat=nat)))
+    # Looked at again, lest it go out untranslated when all ports are taken.
+    first = Match({**out, f.IP_PROTO: 6, f.TCP_FLAGS: (SYN, SYN)})
+    yield Flow(t.NAT, 11, first, (mac, Ct(zone, t.NATTED, commit=True, nat=nat)))
+    # What conntrack leaves alone (an error about no connection that it knows) must not tell an inside address either.
+    other = (Ct(zone, commit=True, nat=nat), Set(f.IPV4_SRC, address))
+    yield Flow(t.NAT, 10, Match(out), (mac, *other, Goto(t.UPLINK)))
     yield Flow(t.NATTED, 20, Match(from_prefix(router, address)), (Goto(t.UPLINK),))
     # Were it translated to the address that it is for, it would come back for ever.
     yield Flow(t.NAT, 15, Match(to_prefix(router, address)), ())

@@ -207,16 +207,19 @@ def _error(
             frame = error(reason, gateway.mac_address, own, what.source, packet.data)
             yield PacketOut(frame, (number, Resubmit(t.UPLINK)))
         return
-    if (found := _towards(view, router, what.source)) is not None:
+    came_by = network.id if packet.table != t.NEXTHOP.number else ""
+    if (found := _towards(view, router, what.source, came_by)) is not None:
         port, own = found
         yield PacketOut(error(reason, port.mac_address, own, what.source, packet.data), (number, Resubmit(t.ROUTE)))
 
 
-def _towards(view: View, router: Router, address: str) -> tuple[Port, str] | None:
-    """The interface on whose subnet an address is, or any of the family, with its own address."""
+def _towards(view: View, router: Router, address: str, network: str) -> tuple[Port, str] | None:
+    """The interface on whose subnet an address is, else that on a network, else any of the family; its own address."""
     found: tuple[Port, str] | None = None
-    for port, _, subnets in interfaces(view, router.id):
+    for port, on, subnets in interfaces(view, router.id):
         if (own := _source(view, port, address)) is not None:
+            if on.id == network:
+                found = port, own
             if any(holds(subnet.cidr, address) for subnet in subnets):
                 return port, own
             found = found or (port, own)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from apps.contract import Wanted, on_network
 from apps.routing.pipeline import ARP, PUNT
+from apps.switching import GROUP_BIT
 from controller.view.network import LEARNED, NETWORK, OWNERS
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
-from flows.actions import Set
+from flows.actions import Goto, Resubmit, Set
 from flows.flow import Flow
 from flows.match import Match
 from flows.value import Value
@@ -24,7 +25,9 @@ def learned(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     known = Match({f.NETWORK_KEY: network.vni, f.ADDRESS: address})
     yield here, Flow(t.NEIGHBOUR, 10, known, (Set(f.MAC, mac),))
     if ":" not in address:
-        # Its owner announces itself: nobody must answer in its place.
         speaks: dict[f.Field, Value] = {f.NETWORK_KEY: network.vni, f.ETH_TYPE: ARP, f.ARP_SPA: address}
-        yield here, Flow(t.WATCH, 20, Match({**speaks, f.ARP_SHA: mac}), (Set(f.MAC, 0),))
-        yield here, Flow(t.WATCH, 10, Match(speaks), (*PUNT, Set(f.MAC, 0)))
+        yield here, Flow(t.WATCH, 20, Match({**speaks, f.ARP_SHA: mac}), ())
+        yield here, Flow(t.WATCH, 10, Match(speaks), PUNT)
+        # Its owner announces itself: nobody must answer in its place.
+        announced = Match({**speaks, f.ARP_TPA: address, f.ETH_DST: GROUP_BIT})
+        yield here, Flow(t.RESOLVE, 30, announced, (Resubmit(t.WATCH), Goto(t.FLOOD)))

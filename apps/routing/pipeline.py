@@ -85,10 +85,14 @@ def _expired(table: Table) -> Iterator[Flow]:
 def _router() -> Iterator[Flow]:
     yield from _asked_and_told(t.ROUTER)
     yield from _expired(t.ROUTER)
-    tracked = (t.TRACKED, t.TRACKED)
+    remember = Ct(f.TAG, commit=True)
     for family in FAMILIES:
-        new = Match({f.FLAGS: tracked, f.CT_STATE: NEW, f.ETH_TYPE: family})
-        yield Flow(t.ROUTER, 20, new, (Ct(f.TAG, commit=True), CtClear(), Goto(t.ROUTE)))
+        new: dict[f.Field, Value] = {f.FLAGS: (t.TRACKED, t.TRACKED), f.CT_STATE: NEW, f.ETH_TYPE: family}
+        for ttl in (0, 1):
+            # The error is let in as what belongs to this connection.
+            punt = (Meter(METER.id), remember, ToController())
+            yield Flow(t.ROUTER, 85, Match({**new, f.IP_TTL: ttl}), punt)
+        yield Flow(t.ROUTER, 20, Match(new), (remember, CtClear(), Goto(t.ROUTE)))
         yield Flow(t.ROUTER, 10, Match({f.ETH_TYPE: family}), (CtClear(), Goto(t.ROUTE)))
         # No route: the sender is told (RFC 1812 section 4.3.3.1).
         yield Flow(t.ROUTE, 10, Match({f.ETH_TYPE: family}), PUNT)

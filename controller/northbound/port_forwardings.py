@@ -57,7 +57,7 @@ class PortForwardings(Collection[PortForwarding]):
 
     def update(self, draft: Draft, old: PortForwarding, given: dict[str, Any]) -> PortForwarding:
         new = msgspec.structs.replace(old, **self.fields(given))
-        if new != old:
+        if msgspec.structs.replace(new, description=old.description) != old:
             _lead(draft, _floating_ip(draft.index.routing, old.floatingip_id), new)
         return self.changed(draft, old, self.fields(given))
 

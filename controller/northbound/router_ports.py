@@ -18,26 +18,23 @@ def check_delete(draft: Draft, port: Port) -> None:
         raise ServicePortInUse(id=port.id, owner=port.device_owner)
 
 
-def check_update(draft: Draft, port: Port, fields: dict[str, Any]) -> None:
+def check_update(draft: Draft, port: Port, given: dict[str, Any]) -> None:
+    """What was `given` to change of the port is its own to change, or is what it is already."""
     if port.id not in draft.index.routing.owners:
         return
     for name in OWN:
-        if name not in fields:
-            continue
-        held: object = getattr(port, name)
-        if name == "fixed_ips":
-            # Asked for as (subnet, address) pairs, either of which may be left out.
-            given = [(each.subnet_id, each.ip_address) for each in port.fixed_ips]
-            same = len(given) == len(fields[name]) and all(
-                subnet_id in (None, mine[0]) and address in (None, mine[1])
-                for (subnet_id, address), mine in zip(
-                    sorted(fields[name], key=str), sorted(given, key=str), strict=True
-                )
-            )
-        else:
-            same = held == fields[name]
-        if not same:
+        if name in given and not (
+            _holds(port, given[name]) if name == "fixed_ips" else getattr(port, name) == given[name]
+        ):
             raise UnsupportedPortDeviceOwner(operation=f"{name} update", owner=port.device_owner, id=port.id)
+
+
+def _holds(port: Port, wanted: list[tuple[str | None, str | None]]) -> bool:
+    """As many addresses as the port has, each of them one that it has; (subnet id, address) pairs, None: any."""
+    return len(wanted) == len(port.fixed_ips) and all(
+        any(subnet_id in (None, held.subnet_id) and address in (None, held.ip_address) for held in port.fixed_ips)
+        for subnet_id, address in wanted
+    )
 
 
 def release(draft: Draft, port: Port, kept: Collection[str] = ()) -> None:
@@ -73,6 +70,8 @@ def drop_unused(draft: Draft, network: Network) -> set[str]:
     for id in routing.floating_ips_on.get(network.id, ()):
         floating_ip = routing.floating_ips[id]
         if floating_ip.port_id is None and floating_ip.router_id is None:
+            # Its next revision, although it goes: it may be put to use at the same time.
+            draft.change(floating_ip)
             draft.delete(floating_ip)
             draft.delete(draft.index.ports[floating_ip.holder_id])
             holders.add(floating_ip.holder_id)

@@ -10,8 +10,7 @@ import ipaddress
 import re
 import unicodedata
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import msgspec
@@ -282,10 +281,15 @@ def different(value: Any) -> list[Any]:
     """A list in which nothing stands twice."""
     if not isinstance(value, list):
         raise Reason(f"'{value}' is not a list")
-    twice = [each for each, count in Counter(map(repr, value)).items() if count > 1]
+    seen: set[tuple[bool, Hashable]] = set()
+    twice: dict[tuple[bool, Hashable], str] = {}
+    for each in value:
+        key = (True, each) if isinstance(each, Hashable) else (False, repr(each))
+        if key in seen:
+            twice.setdefault(key, str(each))
+        seen.add(key)
     if twice:
-        named = dict.fromkeys(str(each) for each in value if repr(each) in twice)
-        raise Reason(f"Duplicate items in the list: '{', '.join(named)}'")
+        raise Reason(f"Duplicate items in the list: '{', '.join(twice.values())}'")
     return value
 
 

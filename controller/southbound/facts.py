@@ -40,6 +40,8 @@ class HostFacts(msgspec.Struct, frozen=True):
     """OpenFlow port for BFD -> system-id of the host behind it, kept likewise; the port may not be there."""
     live: frozenset[str]
     """System-ids of the hosts that BFD reaches."""
+    met: frozenset[str]
+    """Those that it has reached at some time since the switch began."""
     bridges: Mapping[str, int]
     """br-int, br-tun -> datapath id, once the switch has made them."""
     ready: bool
@@ -64,6 +66,7 @@ def facts(layout: Layout, switch: Row, wish: Wish, before: HostFacts | None, mis
         zones=layout.kept[ZONES],
         peers=layout.kept[PEERS],
         live=layout.live,
+        met=layout.met,
         bridges={name: id for name in (BR_INT, BR_TUN) if (id := _datapath_id(layout, name))},
         ready=not missing,
         problem="; ".join(filter(None, (missing, faults, wish.problem))),

@@ -42,8 +42,10 @@ class Layout:
         self._claims: dict[str, dict[str, int]] = {}
         """iface-id -> interface's row id -> OpenFlow port. Two interfaces may wrongly have the same iface-id."""
         self._claimed: dict[str, str] = {}
-        self._lives: dict[str, str] = {}
-        """Interface's row id -> the live peer behind it."""
+        self.met: frozenset[str] = frozenset()
+        """System-ids of the hosts that BFD has reached at some time since this switch began."""
+        self._met: dict[str, tuple[str, bool]] = {}
+        """Interface's row id -> the peer behind it that has been met, and whether it lives."""
         self._up: dict[str, str] = {}
         """Interface's row id -> row id of the bridge that it connects with the world outside."""
         self._links: dict[str, set[str]] = {}
@@ -104,8 +106,10 @@ class Layout:
             self._publish(touched)
         watched = [self._watch(id) for id in stale]
         if any(watched):
-            live = frozenset(self._lives.values())
+            live = frozenset(peer for peer, lives in self._met.values() if lives)
+            met = frozenset(peer for peer, _ in self._met.values())
             self.live = self.live if live == self.live else live
+            self.met = self.met if met == self.met else met
         return more
 
     def _keep(self) -> None:
@@ -142,13 +146,15 @@ class Layout:
         """Follows the state of one interface. Has a peer come to life, or died?"""
         row = self._tables["Interface"].get(id)
         self._link(id, self._owner(id) if row is not None and _leads_out(row) else None)
-        row, peer = self._numbered(id), ""
-        if row is not None and row["bfd_status"].get("forwarding") == "true" and bfd_port(row) == row["ofport"]:
-            peer = row["external_ids"].get(PEER_KEY, "")
-        before = self._lives.pop(id, "")
+        row, peer, lives = self._numbered(id), "", False
+        if row is not None and bfd_port(row) == row["ofport"]:
+            lives = row["bfd_status"].get("forwarding") == "true"
+            if lives or row["bfd_status"].get("flap_count", "0") != "0":
+                peer = row["external_ids"].get(PEER_KEY, "")
+        before = self._met.pop(id, None)
         if peer:
-            self._lives[id] = peer
-        return before != peer
+            self._met[id] = peer, lives
+        return before != self._met.get(id)
 
     def _link(self, id: str, bridge: str | None) -> None:
         before = self._up.pop(id, None)

@@ -98,6 +98,10 @@ ZONE: Rows[tuple[str, str], int] = Rows("zone")
 """(host, floating IP or router) -> conntrack zone of its external address there."""
 PEER: Rows[tuple[str, str], int] = Rows("peer")
 """(host, other host) -> OpenFlow port of the BFD session between them."""
+MET: Rows[tuple[str, str], bool] = Rows("met")
+"""(host, other host) -> BFD has reached it at some time."""
+AWAY: Rows[str, bool] = Rows("away")
+"""Hosts that are not served."""
 BUSY: Rows[str, bool] = Rows("busy")
 """Hosts that lack flows: as gateways they come last until they are confirmed."""
 LOCATION: Joined[str, Location] = Joined("location", PORT, BINDING, _locate)

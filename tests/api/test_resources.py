@@ -7,6 +7,7 @@ from controller.model import Control, Host
 from controller.store import Delete, Insert, Patch
 
 from .conftest import Api
+from .routing import reachable
 from .test_definitions import OURS
 
 
@@ -437,5 +438,15 @@ def test_openapi(api: Api) -> None:
         for each in api.list(name, ("limit", 50)):
             assert fits(document, {"$ref": f"#/components/schemas/{name.capitalize()}"}, each), each
             assert set(each) <= set(document["components"]["schemas"][name.capitalize()]["properties"])
+    _, _, router, external = reachable(api)
+    floating_ip = api.create("floatingip", floating_network_id=external)
+    schemas = document["components"]["schemas"]
+    for title, shown in (("Router", api.show("router", router)), ("Floatingip", floating_ip)):
+        assert fits(document, {"$ref": f"#/components/schemas/{title}"}, shown), shown
+        assert set(shown) <= set(schemas[title]["properties"])
+    nested = document["paths"]["/v2.0/floatingips/{floatingip_id}/port_forwardings/{id}"]
+    assert [each["name"] for each in nested["parameters"]] == ["floatingip_id", "id"]
+    assert "/v2.0/floatingips/{floatingip_id}/port_forwardings/{id}/tags" not in document["paths"]
+    assert "put" in document["paths"]["/v2.0/routers/{id}/add_router_interface"]
     assert document["components"]["schemas"]["PortCreate"]["required"] == ["network_id"]
     assert "id" not in document["components"]["schemas"]["PortUpdate"]["properties"]

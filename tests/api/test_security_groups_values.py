@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from neutron_lib.api import converters, validators
 from neutron_lib.api.definitions import allowedaddresspairs
@@ -72,6 +72,7 @@ def test_prefix_lists(value: Any) -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(UUIDS, max_size=3) | ANYTHING)
+@example([False, 0])
 def test_group_ids(value: Any) -> None:
     mine, one = ours(port_security.group_ids, value), theirs("type:uuid_list", value)
     assert mine == one, (mine, one)

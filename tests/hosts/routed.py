@@ -71,12 +71,12 @@ class Routed:
         for name in ("a1", "a2"):
             self.floating[name] = self.red.floating_ip(self.external, self.vm(name))["floating_ip_address"]
 
-    def settle(self) -> None:
+    def settle(self, timeout: float = 20.0) -> None:
         """Until each kind of path works: neighbours are known, and gateways are heard of."""
-        self.vm("a1").reach(B2.ipv4, 20.0)
-        self.vm("b2").reach(INTERNET, 20.0)
+        self.vm("a1").reach(B2.ipv4, timeout)
+        self.vm("b2").reach(INTERNET, timeout)
         for address in self.floating.values():
-            self.inet.reach(address, 20.0)
+            self.inet.reach(address, timeout)
 
     @contextmanager
     def serving(self) -> Iterator[None]:

@@ -23,24 +23,19 @@ from tests.hosts.failover import (
     without_control,
 )
 from tests.hosts.outside import GATEWAY
-from tests.hosts.routed import GATEWAYS, Routed, routed_lab
+from tests.hosts.routed import GATEWAYS, Routed
 
 pytestmark = pytest.mark.timeout(240)
 SWITCH = "ovs-vswitchd"
 BOTH = ("ovsdb-server", SWITCH)
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Routed]:
-    with routed_lab() as made, made.serving():
-        yield made
-
-
-@pytest.fixture
-def routed(lab: Routed) -> Iterator[Routed]:
-    lab.settle()
-    yield lab
-    lab.repair()
+@pytest.fixture(autouse=True)
+def whole(routed: Routed) -> Iterator[None]:
+    """Each test begins and ends with everything alive."""
+    routed.settle()
+    yield
+    routed.repair()
 
 
 def shown(what: str, outages: dict[str, Outage]) -> dict[str, Outage]:
@@ -63,7 +58,6 @@ def test_gateway_dies_and_comes_back(routed: Routed, daemons: tuple[str, ...]) -
     back = shown("back", bring_back(routed, active))
     check(dead, silence=2.0)
     check(back, lost=5)
-    routed.settle()
 
 
 def test_gateway_dies_while_nobody_is_in_control(routed: Routed) -> None:

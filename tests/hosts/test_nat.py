@@ -4,16 +4,14 @@ After each test: no frame with an inside address has left by any host's uplink.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.hosts.group import group
 from tests.hosts.icmp import NO_PORT, IcmpError
 from tests.hosts.outside import GATEWAY, INTERNET
-from tests.hosts.project import Project, Seat
-from tests.hosts.routed import A1, A2, B1, B2, GATEWAYS, INSIDE, Routed, gateway_address, routed_lab
+from tests.hosts.project import Seat
+from tests.hosts.routed import A1, A2, B1, B2, GATEWAYS, Routed
 from tests.hosts.talk import REFUSED, SILENCE
 from tests.hosts.until import until
 
@@ -25,19 +23,7 @@ SHORT = 0.7
 """Seconds after which what has not been answered will not be."""
 
 
-@pytest.fixture(scope="module")
-def routed() -> Iterator[Routed]:
-    with routed_lab() as made, made.serving():
-        made.settle()
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def leaks(routed: Routed) -> Iterator[list[str]]:
-    """A test that lets inside addresses out names their networks in the list."""
-    before, meant = routed.wire.heard(), list[str]()
-    yield meant
-    assert routed.wire.from_inside(INSIDE, before) <= routed.wire.from_inside(meant, before)
+pytestmark = pytest.mark.usefixtures("leaks")
 
 
 # SNAT
@@ -177,67 +163,41 @@ def test_floating_ip_of_a_machine_on_the_same_host(routed: Routed, target: str) 
         assert vm.talk(A2.ipv4) == f"a2 saw {seat.ipv4}"
 
 
-def test_floating_ips_of_two_routers(routed: Routed) -> None:
-    """Another project's, whose inside addresses are the same."""
-    blue = Project(routed.lab, routed.serve.url, "other")
-    try:
-        blue.network(1)
-        blue.let_in()
-        snat = gateway_address(blue.router("router", 1, outside=routed.external))
-        for host, other in (("h1", "g2"), ("h2", "h1")):
-            seat = Seat("c1", host, 1, A1.number)
-            with blue.guest(seat) as vm, vm.serve():
-                vm.expect(f"inet saw {snat}", INTERNET)
-                vm.expect(f"a1 saw {snat}", routed.floating["a1"])
-                with blue.floating(routed.external, vm) as address:
-                    for name in FLOATING:
-                        routed.vm(name).expect(f"c1 saw {routed.floating[name]}", address)
-                        vm.expect(f"{name} saw {address}", routed.floating[name])
-                    routed.vm("b2").expect(f"c1 saw {routed.snat}", address)
-                    routed.vm("b1").expect(f"c1 saw {routed.snat}", address)
-                    routed.inet.expect(f"c1 saw {GATEWAY}", address)
-                    vm.move(routed.lab.hosts[other])
-                    blue.tenant.wait_port(vm.port_id, {"status": "ACTIVE", "binding:host_id": other})
-                    routed.vm("a1").expect(f"c1 saw {routed.floating['a1']}", address)
-                    routed.inet.expect(f"c1 saw {GATEWAY}", address)
-                    assert vm.talk(INTERNET) == f"inet saw {address}"
-    finally:
-        blue.close()
-
-
 # Port forwardings
 
 
 def test_port_forwarding(routed: Routed) -> None:
+    """To machines without a floating IP of their own."""
     tenant = routed.red.tenant
     floating = tenant.floating_ip(routed.external)
     address = floating["floating_ip_address"]
+    targets = {"b1": (B1, 8081), "b2": (B2, 8082)}
+    made = {}
     try:
-        made = []
-        for name, seat, port in (("a1", A1, 8081), ("b2", B2, 8082)):
+        for name, (seat, port) in targets.items():
             inside = {"internal_port_id": routed.vm(name).port_id, "internal_ip_address": seat.ipv4}
-            made += [tenant.forward(floating, each, port, internal_port=8080, **inside) for each in PROTOCOLS]
-        for name, port in (("a1", 8081), ("b2", 8082)):
+            for protocol in PROTOCOLS:
+                made[name, protocol] = tenant.forward(floating, protocol, port, internal_port=8080, **inside)
+        for name, (_, port) in targets.items():
             for protocol in PROTOCOLS:
                 routed.inet.expect(f"{name} saw {GATEWAY}", address, port, protocol)
-            # Behind the same router.
-            routed.vm("b1").expect(f"{name} saw {routed.snat}", address, port)
+                # Behind the same router, with a floating IP and without.
+                routed.vm("a1").expect(f"{name} saw {routed.floating['a1']}", address, port, protocol)
+                routed.vm("a2").expect(f"{name} saw {routed.floating['a2']}", address, port, protocol)
+                routed.vm("b2").expect(f"{name} saw {routed.snat}", address, port, protocol)
+            # What they say themselves is known by the router's address.
+            assert routed.vm(name).talk(INTERNET) == f"inet saw {routed.snat}"
         for protocol in PROTOCOLS:
             assert routed.inet.talk(address, 8080, protocol, timeout=SHORT) == SILENCE
-        # What a1 says itself is known by its own floating IP, and what b2 says by the router's address.
-        assert routed.vm("a1").talk(INTERNET) == f"inet saw {routed.floating['a1']}"
-        assert routed.vm("b2").talk(INTERNET) == f"inet saw {routed.snat}"
-        gone = made.pop(0)
-        tenant.unforward(floating, gone)
+        tenant.unforward(floating, made.pop(("b1", "tcp")))
         routed.inet.expect(SILENCE, address, 8081)
-        assert routed.inet.talk(address, 8081, "udp") == f"a1 saw {GATEWAY}"
-        for each in made:
-            tenant.unforward(floating, each)
-        routed.inet.expect(SILENCE, address, 8082)
+        assert routed.inet.talk(address, 8081, "udp") == f"b1 saw {GATEWAY}"
+        assert routed.inet.talk(address, 8082) == f"b2 saw {GATEWAY}"
     finally:
-        for each in tenant.show("floatingip", floating["id"])["port_forwardings"]:
+        for each in made.values():
             tenant.unforward(floating, each)
         tenant.delete("floatingip", floating["id"])
+    routed.inet.expect(SILENCE, address, 8082)
 
 
 # Security groups
@@ -302,86 +262,3 @@ def test_connection_ends_with_its_floating_ip(routed: Routed) -> None:
                 ping.answered(1.0, after=time.time() + 0.1)
         tenant.update("floatingip", row["id"], port_id=vm.port_id)
         inet.expect(f"b2 saw {GATEWAY}", address)
-
-
-@contextmanager
-def plain_routing(routed: Routed) -> Iterator[None]:
-    """The router translates no more, and the outside knows the way to what is behind it, for a while."""
-    tenant, info = routed.red.tenant, {"network_id": routed.external["id"]}
-    tenant.update("router", routed.router["id"], external_gateway_info={**info, "enable_snat": False})
-    try:
-        assert gateway_address(routed.router_now()) == routed.snat, "its address stays"
-        with routed.inet.route("10.2.0.0/24", routed.snat):
-            yield
-    finally:
-        tenant.update("router", routed.router["id"], external_gateway_info={**info, "enable_snat": True})
-
-
-def test_without_snat_addresses_stay(routed: Routed, leaks: list[str]) -> None:
-    leaks.append("10.2.0.0/24")
-    b1, b2, inet = routed.vm("b1"), routed.vm("b2"), routed.inet
-    with plain_routing(routed):
-        for vm, seat in ((b1, B1), (b2, B2)):
-            vm.expect(f"inet saw {seat.ipv4}", INTERNET)
-            assert vm.talk(INTERNET, protocol="udp") == f"inet saw {seat.ipv4}"
-            inet.expect(f"{vm.name} saw {GATEWAY}", seat.ipv4)
-            assert inet.talk(seat.ipv4, CLOSED, "udp") == REFUSED
-        for name in FLOATING:
-            assert routed.vm(name).talk(INTERNET) == f"inet saw {routed.floating[name]}"
-            assert inet.talk(routed.floating[name]) == f"{name} saw {GATEWAY}"
-    b2.expect(f"inet saw {routed.snat}", INTERNET)
-    assert b1.talk(INTERNET) == f"inet saw {routed.snat}"
-
-
-# Another external network, with a VLAN tag and IPv6
-
-
-def test_vlan_external_network(routed: Routed) -> None:
-    inet, red = routed.inet, routed.red
-    device = inet.add_vlan(100, "192.0.2.1/24", "2001:db8:100::1/64")
-    external = routed.external_network("tagged", "192.0.2.0/24", "192.0.2.1", tag=100)
-    routed.operator.subnet(external, "2001:db8:100::/64", gateway_ip="2001:db8:100::1", enable_dhcp=False)
-    red.network(4)
-    router = red.router("tagged", 4, outside=external)
-    snat = gateway_address(router)
-    fixed = router["external_gateway_info"]["external_fixed_ips"]
-    (snat6,) = (each["ip_address"] for each in fixed if ":" in each["ip_address"])
-    seats = (Seat("d1", "h1", 4, 11), Seat("d2", "h2", 4, 12))
-    with red.guest(seats[0]) as near, red.guest(seats[1]) as far, near.serve(), far.serve():
-        for vm in (near, far):
-            vm.expect(f"inet saw {snat}", "192.0.2.1")
-            assert vm.talk(INTERNET, protocol="udp") == f"inet saw {snat}"
-            assert vm.talk("192.0.2.1", CLOSED, "udp") == REFUSED
-        assert inet.ping(snat).received
-        for vm in (near, far):
-            with red.floating(external, vm) as address:
-                inet.expect(f"{vm.name} saw 192.0.2.1", address)
-                vm.expect(f"inet saw {address}", INTERNET)
-                # By way of the outside's own router.
-                routed.vm("a1").expect(f"{vm.name} saw {routed.floating['a1']}", address)
-                routed.vm("b2").expect(f"{vm.name} saw {routed.snat}", address)
-        with inet.route("fd00:4::/64", snat6, device):
-            for vm, seat in zip((near, far), seats, strict=True):
-                vm.reach("2001:db8:100::1")
-                assert vm.talk("2001:db8:100::1") == f"inet saw {seat.ipv6}", "IPv6 is routed as it is"
-                inet.expect(f"{vm.name} saw 2001:db8:100::1", seat.ipv6)
-
-
-def test_machine_on_the_external_network_itself(routed: Routed) -> None:
-    """A port of a provider network, where the host reaches it."""
-    tenant = routed.red.tenant
-    port = tenant.port(routed.external, "direct", "203.0.113.90")
-    vm = routed.lab.add_vm("direct", "h1", port["id"], port["mac_address"], mtu=1500)
-    try:
-        vm.give("203.0.113.90/24")
-        tenant.wait_port(port["id"], {"status": "ACTIVE"})
-        with vm.serve():
-            vm.expect("inet saw 203.0.113.90", GATEWAY)
-            routed.inet.expect(f"direct saw {GATEWAY}", "203.0.113.90")
-            routed.vm("b2").expect(f"direct saw {routed.snat}", "203.0.113.90")
-            for name in FLOATING:
-                routed.vm(name).expect(f"direct saw {routed.floating[name]}", "203.0.113.90")
-                vm.expect(f"{name} saw 203.0.113.90", routed.floating[name])
-    finally:
-        routed.lab.remove_vm(vm)
-        tenant.delete("port", port["id"])

@@ -11,18 +11,12 @@ from tests.hosts.icmp import NO_PORT, NO_ROUTE, TOO_BIG, TTL_EXCEEDED, IcmpError
 from tests.hosts.namespace import run
 from tests.hosts.outside import GATEWAY
 from tests.hosts.project import MTU, Seat
-from tests.hosts.routed import A1, A2, B1, B2, SEATS, Routed, routed_lab
+from tests.hosts.routed import A1, A2, B1, B2, SEATS, Routed
 from tests.hosts.talk import SILENCE
 from tests.hosts.tenant import Row
 from tests.hosts.until import until
 
 PROTOCOLS = ("tcp", "udp")
-
-
-@pytest.fixture(scope="module")
-def routed() -> Iterator[Routed]:
-    with routed_lab() as made, made.serving():
-        yield made
 
 
 @pytest.mark.parametrize("seat", SEATS, ids=lambda seat: seat.name)

@@ -34,6 +34,7 @@ from controller.view.network import (
     GROUP,
     HOST,
     LEARNED,
+    MET,
     NETWORK,
     PORT,
     ROUTER,
@@ -166,10 +167,13 @@ def router_put(draw: st.DrawFn) -> Put:
 @st.composite
 def floating_put(draw: st.DrawFn, what: str = "") -> Put:
     number = draw(st.integers(0, 1))
-    what = what or draw(st.sampled_from(["floating", "floating", "forwarding", "learned", "busy"]))
+    what = what or draw(st.sampled_from(["floating", "floating", "forwarding", "learned", "busy", "met"]))
     gone = draw(st.integers(0, 5)) == 0
     if what == "busy":
         return BUSY, draw(st.sampled_from(HOSTS)), None if draw(st.booleans()) else True
+    if what == "met":
+        key = draw(st.sampled_from([(one, other) for one in HOSTS for other in HOSTS if one != other]))
+        return MET, key, None if gone else True
     if what == "learned":
         key = draw(st.sampled_from([("ext", "203.0.113.1"), ("n0", "10.1.0.200"), ("n1", "fd00::77")]))
         return LEARNED, key, None if gone else draw(st.sampled_from([mac(0x81), mac(0x82)]))
@@ -184,7 +188,8 @@ def floating_put(draw: st.DrawFn, what: str = "") -> Put:
     free = draw(st.integers(0, 3)) == 0
     return FLOATING_IP, f"f{number}", None if gone else FloatingIP(
         id=f"f{number}", floating_network_id="ext", holder_id=f"h{number}", router_id=f"r{number}",
-        floating_ip_address=f"203.0.113.{20 + number}", port_id=None if free else PORTS[at], fixed_ip_address=None if free else inner,
+        floating_ip_address=f"203.0.113.{20 + number}", port_id=None if free else PORTS[at],
+        fixed_ip_address=None if free else inner,
     )  # fmt: skip
 
 
@@ -281,7 +286,7 @@ put = st.one_of(
 )  # fmt: skip
 KINDS = (
     HOST, NETWORK, SUBNET_POOL, SUBNET, GROUP, ADDRESS_GROUP, RULE, PORT, BINDING, ROUTER, FLOATING_IP, FORWARDING,
-    LEARNED, BUSY,
+    LEARNED, BUSY, MET,
 )  # fmt: skip
 """Every kind of row that is put; those that others rest on first."""
 

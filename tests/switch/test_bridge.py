@@ -44,7 +44,7 @@ class Stage:
         self.entries: list[Entry] = []
         self.version = 0
         self._changed = asyncio.Event()
-        self.bridge = Bridge("h", "br-int", lambda: iter(self.entries), self._changed.set)
+        self.bridge = Bridge("h", "br-int", lambda: iter(self.entries), self._changed.set, lambda: None)
         self.listener = OpenFlowListener(
             "127.0.0.1:0", on_channel=self._connected, on_packet_in=lambda channel, packet: None
         )

@@ -11,13 +11,15 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from apps.contract import PacketIn
+from apps.contract import PacketIn, PacketOut
 from apps.dhcp import APP
 from apps.dhcp.flows import ON_LINK, server_mac
 from apps.dhcp.message import decode, decode_options
 from controller.compile.desired import Desired
 from controller.model import DhcpOption, FixedIP, Network, Port, Route, Subnet
 from controller.view.network import BINDING, HOST, NETWORK, PORT, SUBNET, Binding, Peer
+from flows.actions import Output
+from flows.tables import PUNT
 
 MAC = "fa:16:3e:00:00:05"
 NETWORK_ROW = Network(id="n", vni=7, mtu=1400)
@@ -40,9 +42,9 @@ def ask(
     rows = [(HOST, "h", Peer("172.31.0.1")), (NETWORK, "n", NETWORK_ROW), (SUBNET, "s", subnet)]
     desired.turn([*rows, (PORT, "p", port), (BINDING, "p", Binding("h", 3))])
     assert APP.answer is not None
-    outs = list(APP.answer(PacketIn("h", in_port, {}, bytes(packet)), desired.view))
-    assert all(out.port == in_port for out in outs)
-    return [Ether(out.data) for out in outs]
+    outs = list(APP.answer(PacketIn("h", PUNT.number, in_port, {}, bytes(packet)), desired.view))
+    assert all(isinstance(out, PacketOut) and out.actions == (Output(in_port),) for out in outs)
+    return [Ether(out.data) for out in outs if isinstance(out, PacketOut)]
 
 
 def request(kind: str, *options: tuple[str, object], mac: str = MAC, **bootp: object) -> Packet:
