@@ -12,7 +12,7 @@ from apps.routing.hop import from_prefix, interface_of_subnet, larger_than, rout
 from apps.routing.pipeline import CLEAN, IPV4
 from controller.model import FloatingIP, Network, Port, Router
 from controller.view.network import FLOATING_IP, NETWORK, PORT, ZONE
-from controller.view.topology import HOSTING
+from controller.view.topology import HOSTING, to_itself
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
@@ -60,9 +60,19 @@ def floating_ip(view: View, id: str) -> Iterator[Wanted]:
         leaves = from_prefix(router, inside.address)
         translate = (Ct(zone, commit=True, nat=Nat("src", address)), Set(f.IPV4_SRC, address), Set(f.ETH_SRC, mac))
         yield here, Flow(out, 20, Match(leaves), (*translate, Goto(t.UPLINK)))
-        # To itself by its own floating IP: both addresses change, the same for what comes back. No state is needed.
-        itself = (Set(f.IPV4_SRC, address), Set(f.IPV4_DST, inside.address), Set(f.IN_PORT, 0), *inside.actions)
-        yield here, Flow(out, 30, Match({**leaves, f.IPV4_DST: address}), (*itself, Resubmit(t.L2)))
+        # To itself by its own floating IP: both addresses change. Conntrack translates once in a zone, so there are
+        # two; what comes back is undone in reverse.
+        if (second := view.row(ZONE, (host, to_itself(id)))) is not None:
+            both = (
+                Ct(second, nat=Nat()),
+                Ct(zone, commit=True, nat=Nat("src", address)),
+                Ct(second, commit=True, nat=Nat("dst", inside.address)),
+                Set(f.IPV4_SRC, address),
+                Set(f.IPV4_DST, inside.address),
+                Set(f.IN_PORT, 0),
+            )
+            match = Match({**leaves, f.IPV4_DST: address})
+            yield here, Flow(out, 30, match, (*both, *inside.actions, Resubmit(t.L2)))
 
 
 class Inside:

@@ -19,6 +19,7 @@ from controller.view.topology import (
     PRESENT,
     derive,
     network_view,
+    to_itself,
 )
 from controller.view.view import Put
 
@@ -72,10 +73,11 @@ class Desired:
 
     def _assign(self, host: str) -> Iterable[Put]:
         view = self.view
+        floating = view.members(FLOATING_IPS_ON_HOST, host)
         present, mesh = view.row(PRESENT, host), view.row(MESH, host)
         wanted: dict[Kind, Iterable[str]] = {
             TAGS: present.networks if present else (),
-            ZONES: [*view.members(FLOATING_IPS_ON_HOST, host), *view.members(GATEWAYS_ON_HOST, host)],
+            ZONES: [*view.members(GATEWAYS_ON_HOST, host), *floating, *map(to_itself, floating)],
             PEERS: mesh if mesh is not None else (),
         }
         for kind, keys in wanted.items():

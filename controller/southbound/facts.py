@@ -81,11 +81,13 @@ def lacking(layout: Layout, wish: Wish) -> str:
 
 def unwatched(layout: Layout, wish: Wish) -> str:
     """Which BFD port can't be had, the first of them; that costs failover, and the host is ready all the same."""
-    for own in wish.watched or ():
-        interface = layout.interface(own.name)
-        if interface is not None and (misplaced(layout, own) or interface["error"] or _has_port(interface)):
-            return next(_faults(layout, own), "")
-    return ""
+    taken_up = [
+        own
+        for own in wish.watched or ()
+        if (interface := layout.interface(own.name)) is not None
+        and (interface["ofport"] is not None or misplaced(layout, own))
+    ]
+    return next((fault for own in taken_up for fault in _faults(layout, own)), "")
 
 
 def _uplinks(layout: Layout, wish: Wish) -> tuple[tuple[str, int], ...]:

@@ -128,14 +128,6 @@ class _Plan:
 
     def _own(self, own: OwnPort) -> None:
         layout = self.layout
-        wanted: dict[str, Any] = {
-            "type": own.type,
-            "options": _map(own.options),
-            "external_ids": _map(own.external_ids),
-            "bfd": _map(own.bfd or {}),
-        }
-        if own.ofport is not None:
-            wanted["ofport_request"] = own.ofport
         place = layout.place(own.name)
         interface = layout.interface(own.name)
         if misplaced(layout, own):
@@ -166,6 +158,14 @@ class _Plan:
                 return
         else:
             self.what.append(f"{own.name}: made")
+        wanted: dict[str, Any] = {
+            "type": own.type,
+            "options": _map(own.options),
+            "external_ids": _map(own.external_ids),
+            "bfd": _map(own.bfd or {}),
+        }
+        if own.ofport is not None:
+            wanted["ofport_request"] = own.ofport
         self._new_ports.setdefault(own.bridge, []).append(self._port(own.name, wanted))
 
     def _port(self, name: str, interface: dict[str, Any]) -> Ref:

@@ -143,6 +143,11 @@ def network_view() -> View:
     return View([n.LOCATION], [*n.INDEXES, *INDEXES])
 
 
+def to_itself(floating_ip: str) -> str:
+    """Key of the second conntrack zone of a floating IP, for what its port sends to itself."""
+    return f"{floating_ip} to itself"
+
+
 def external(view: View, router: str) -> str | None:
     """The external network of a router."""
     return next(iter(view.members(EXTERNAL_OF_ROUTER, router)), None)

@@ -94,12 +94,12 @@ async def test_a_bfd_port_that_cannot_be_had_is_a_problem_of_a_ready_host(host: 
     session = await joined(host, control)
     await vsctl(host, "add-port", "br-ex", "bfd-60001", "--", "set", "Interface", "bfd-60001", "type=dummy")
     await vsctl(host, "add-port", "br-int", "squatter", "--", "set", "Interface", "squatter", "type=dummy",
-                "ofport_request=60002")  # fmt: skip
+                "ofport_request=60003")  # fmt: skip
     session.set_peers({60001: ("h2", "10.0.0.2")})
     await control.until(lambda: "bfd-60001 on br-ex has the name" in control.facts["h1"].problem)
     assert control.facts["h1"].ready
-    session.set_peers({60002: ("h2", "10.0.0.2")})
-    await control.until(lambda: "not 60002" in control.facts["h1"].problem)
+    session.set_peers({60002: ("h2", "10.0.0.2"), 60003: ("h3", "10.0.0.3")})
+    await control.until(lambda: "not 60003" in control.facts["h1"].problem)
     assert control.facts["h1"].ready
     await vsctl(host, "del-port", "squatter")
     await control.until(lambda: control.facts["h1"].problem == "")
