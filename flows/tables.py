@@ -197,7 +197,8 @@ INBOUND = Table(
     "For an external address that is here: a floating IP's port, a forwarding, or a connection from inside. What is "
     "for none of them is dropped, and counted, here.",
     matches=(
-        f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST, f.TCP_DST, f.UDP_DST,
+        f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ICMPV4_TYPE, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST,
+        f.TCP_DST, f.UDP_DST,
     ),
     reads=(f.ARP_TPA,),
     writes=(
@@ -208,7 +209,7 @@ INBOUND = Table(
 RETURNED = Table(
     BR_INT, 25, "returned",
     "Replies go on to who asked. What was sent to a router's external address and is no reply is dropped here.",
-    matches=(f.CT_STATE, f.ETH_TYPE, f.IP_PROTO, f.ICMPV4_TYPE), calls=("route",),
+    matches=(f.CT_STATE,), calls=("route",),
 )  # fmt: skip
 FLOOD = Table(
     BR_INT, 26, "flood",
