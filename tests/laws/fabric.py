@@ -1,8 +1,6 @@
 """Several hosts' bridges in one vswitchd with a dummy data path, and what it decides for a packet (ofproto/trace)."""
 
-import json
 import re
-import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from flows.flow import Flow, MeterConfig
 from flows.tables import PATCH_INT, PATCH_TUN, VXLAN
 from flows.text import text
 from tests.laws.trace import Headers, Trace
+from tests.laws.unixctl import ask
 from tests.switch.vswitch import Vswitch
 
 Port = tuple[str, int]
@@ -86,7 +85,7 @@ class Fabric:
     ) -> Trace:
         """``bridge``: i or t. ``states``: what conntrack says each time that it is asked; else "trk,new"."""
         options = [word for state in states for word in ("--ct-next", state)]
-        text = self._ask("ofproto/trace", f"{bridge}-{host}", _text(packet), *options)
+        text = ask(self._switch.directory, "ofproto/trace", f"{bridge}-{host}", _text(packet), *options)
         return Trace(text, self._numbers, packet, large=large)
 
     def follow(self, port: Port, packet: Mapping[str, str], states: Sequence[str] = (), *, large: bool = False) -> Fate:
@@ -112,23 +111,6 @@ class Fabric:
     def count(self, port: Port, packet: Mapping[str, str]) -> dict[str, int]:
         """Host -> recirculations of a packet that reaches one port."""
         return {host: trace.recirculations for host, trace in self.follow(port, packet).traces.items()}
-
-    def _ask(self, method: str, *params: str) -> str:
-        """One command over vswitchd's control socket: JSON-RPC, without the cost of a process."""
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(20)
-            control.connect(str(self._switch.directory / "ovs-vswitchd.ctl"))
-            control.sendall(json.dumps({"method": method, "params": params, "id": 0}).encode())
-            answer = b""
-            while True:
-                answer += control.recv(1 << 16)
-                try:
-                    reply = json.loads(answer)
-                    break
-                except ValueError:
-                    continue
-        assert reply["error"] is None, reply["error"]
-        return str(reply["result"])
 
 
 def _arrivals(trace: Trace) -> Iterator[Arrival]:

@@ -189,3 +189,12 @@ def compiled(tenancy: Tenancy) -> Desired:
     turn = desired.turn(puts(tenancy))
     assert not turn.outcome.failed
     return desired
+
+
+def more(desired: Desired, puts: list[Put]) -> dict[str, int]:
+    """How many flows each host gets by them."""
+    counts = []
+    for batch in ([], puts):
+        assert not desired.turn(batch).outcome.failed
+        counts.append([len(list(desired.compiler.desired(host))) for host in HOSTS])
+    return {host: after - before for host, before, after in zip(HOSTS, *counts, strict=True)}

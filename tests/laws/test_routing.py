@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller.compile.desired import Desired
 from controller.model import SecurityGroupRule
 from controller.view.network import RULE
 from controller.view.view import Put
@@ -30,6 +29,7 @@ from tests.laws.tenancy import (
     Vm,
     compiled,
     interface,
+    more,
     station,
     tenancies,
 )
@@ -237,17 +237,6 @@ def test_budgets(fabric: Fabric) -> None:
     # As many as routers there are between, and none more: the sender's side once, the receiver's once.
     assert recirculations == [{"h1": 2}, {"h1": 1, "h2": 1}, {"h1": 2}, {"h1": 1, "h3": 1}, {"h1": 2}]
     assert resubmits == RESUBMITS
-
-
-def flows(desired: Desired) -> dict[str, int]:
-    return {host: len(list(desired.compiler.desired(host))) for host in HOSTS}
-
-
-def more(desired: Desired, puts: list[Put]) -> dict[str, int]:
-    """How many flows each host gets by them."""
-    before = flows(desired)
-    assert not desired.turn(puts).outcome.failed
-    return {host: count - before[host] for host, count in flows(desired).items()}
 
 
 def test_an_interface_costs_few_flows() -> None:
