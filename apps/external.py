@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from apps.contract import App, Lack, Wanted, on_host
+from apps.overlay import to_host
 from apps.switching import A_STATION, COMMIT, IPV4, IPV6, NEW
 from controller.view.network import HOST, NETWORK, PEER, TAG
 from controller.view.view import View
@@ -11,6 +12,7 @@ from flows import tables as t
 from flows.actions import Action, Goto, Output, PopVlan, PushVlan, Resubmit, Set
 from flows.flow import Flow
 from flows.match import Match
+from flows.value import Value
 
 
 def uplink(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
@@ -38,11 +40,20 @@ def uplink(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
 
 
 def handed_over(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
-    """From another host by the BFD port, for a router whose gateway this host is."""
-    host, _ = key
-    if (port := view.row(PEER, key)) is not None:
-        from_there = Set(f.FLAGS, t.FROM_TUNNEL, t.FROM_TUNNEL)
-        yield on_host(host), Flow(t.CLASSIFY, 20, Match({f.IN_PORT: port}), (from_there, Goto(t.STEERED)))
+    """The patch to another host: BFD runs on it, and what it brings is for a router whose gateway this host is."""
+    host, other = key
+    port, peer = view.row(PEER, key), view.row(HOST, other)
+    if port is None or peer is None or not peer.tunnel_ip:
+        return
+    here = on_host(host)
+    from_there = Set(f.FLAGS, t.FROM_TUNNEL, t.FROM_TUNNEL)
+    yield here, Flow(t.CLASSIFY, 20, Match({f.IN_PORT: port}), (from_there, Goto(t.STEERED)))
+    there = (Set(f.TUNNEL_ID, t.HANDED), to_host(peer.tunnel_ip), Output(t.VXLAN))
+    yield here, Flow(t.ARRIVAL, 30, Match({f.IN_PORT: port}), there)
+    v6 = ":" in peer.tunnel_ip
+    source: dict[f.Field, Value] = {f.TUN_SRC: 0, f.TUN_IPV6_SRC: peer.tunnel_ip} if v6 else {f.TUN_SRC: peer.tunnel_ip}
+    comes = Match({f.IN_PORT: t.VXLAN, f.TUNNEL_ID: t.HANDED, **source})
+    yield here, Flow(t.ARRIVAL, 30, comes, (Output(port),))
 
 
 APP = App(name="external", number=9, units={TAG: [uplink], PEER: [handed_over]})

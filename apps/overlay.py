@@ -42,7 +42,7 @@ def unicast(view: View, id: str) -> Iterator[Wanted]:
     if where is None or port is None or not network or network.segment or not peer or not peer.tunnel_ip:
         return
     match = Match({TUNNEL_ID: network.vni, ETH_DST: port.mac_address})
-    yield on_network(where.network_id), Flow(UNICAST, 20, match, (_to(peer.tunnel_ip), Goto(PEER)))
+    yield on_network(where.network_id), Flow(UNICAST, 20, match, (to_host(peer.tunnel_ip), Goto(PEER)))
 
 
 def flood(view: View, network_id: str) -> Iterator[Wanted]:
@@ -52,7 +52,7 @@ def flood(view: View, network_id: str) -> Iterator[Wanted]:
     addresses = [peer.tunnel_ip for peer in peers if peer is not None and peer.tunnel_ip]
     if network is None or network.segment or not addresses:
         return
-    copies = tuple(action for address in addresses for action in (_to(address), Resubmit(PEER)))
+    copies = tuple(action for address in addresses for action in (to_host(address), Resubmit(PEER)))
     yield on_network(network_id), Flow(TUNNEL_FLOOD, 20, Match({TUNNEL_ID: network.vni}), copies)
 
 
@@ -63,7 +63,7 @@ def ourselves(view: View, host: str) -> Iterator[Wanted]:
         yield on_host(host), Flow(PEER, 20, Match({field: peer.tunnel_ip}), ())
 
 
-def _to(address: str) -> Set:
+def to_host(address: str) -> Set:
     return Set(TUN_IPV6_DST if ":" in address else TUN_DST, address)
 
 

@@ -44,6 +44,7 @@ from controller.reconcile.facts import FactWriter
 from controller.reconcile.keeper import Keeper
 from controller.reconcile.names import HostNames
 from controller.reconcile.neighbours import Neighbours
+from controller.reconcile.readiness import Readiness
 from controller.reconcile.served import Served
 from controller.reconcile.status import PortStatus
 from controller.southbound.channel import Channel
@@ -160,6 +161,7 @@ class Control:
         )
         self.announcer = Announcer(self.view, live=self._live, settled=self._has_settled, send=self._send)
         self.keeper = Keeper(self.desired, self.sessions)
+        self.readiness = Readiness(self.view, self._put, self._has_adopted)
         self.metrics = ControlMetrics(self)
         self.version = 0
         self._puts: list[Put] = []
@@ -185,7 +187,7 @@ class Control:
             self._put(HOST, host.name, Peer(host.tunnel_ip, host.uplinks, host.gateway))
             self._alive[host.name] = host.alive
             if not host.alive:
-                self._put(AWAY, host.name, True)
+                self.readiness.away(host.name, True)
         for (kind, id), facts in stored.items():
             if kind is Port and (name := self.names.system_id(facts["host_id"])) is not None:
                 self._put(BINDING, id, self._claims.claim(id, name, 0))
@@ -290,6 +292,8 @@ class Control:
                     self.keeper.watch_peers(peer)
             elif source is BUSY:
                 self._may_have_moved(str(key))
+            if source in (MET, AWAY, BUSY):
+                self.readiness.look(key if source is MET else self._ready)  # type: ignore[arg-type]
         self.status.watch(ports, self.version)
         for router in routers:
             self.served.watch_router(router, self.version)
@@ -308,6 +312,10 @@ class Control:
         session, bridge = self.sessions.get(host), self.bridges.get((host, BRIDGES[0]))
         there = session is not None and bridge is not None and bridge.channel is not None
         return session.facts.live if there and session is not None and session.facts is not None else None
+
+    def _has_adopted(self, host: str) -> bool:
+        bridges = self._bridges_of(host)
+        return bool(bridges) and all(bridge.adopted for bridge in bridges)
 
     def _has_settled(self, host: str, version: int) -> bool:
         bridges = self._bridges_of(host)
@@ -372,8 +380,7 @@ class Control:
         if old is None or old.live is not new.live:
             self._may_have_moved(name)
             self.announcer.settle()
-        for peer in new.met.symmetric_difference(old.met if old is not None else ()):
-            self._put(MET, (name, peer), True if peer in new.met else None)
+        self.readiness.met(name, old.met if old is not None else frozenset(), new.met)
         if old is None:
             self.keeper.watch_peers(name)
         self._note_alive(name)
@@ -385,11 +392,10 @@ class Control:
             self.facts.host(facts.name, **_description(facts))
 
     def _note_alive(self, host: str) -> None:
-        bridges = self._bridges_of(host)
-        alive = host in self.sessions and len(bridges) == len(BRIDGES) and all(b.adopted for b in bridges)
+        alive = host in self.sessions and self._has_adopted(host)
         if self._alive.get(host, False) != alive:
             self._alive[host] = alive
-            self._put(AWAY, host, None if alive else True)
+            self.readiness.away(host, not alive)
             self.facts.host(host, alive=alive, seen_at=stamp(self._now()))
             log.info("host is served" if alive else "host is away", host=host)
 
@@ -431,7 +437,7 @@ class Control:
 
     def _is_empty(self, host: str) -> None:
         """One of its bridges lacks all flows: as a gateway it comes last until it has them."""
-        self._put(BUSY, host, True)
+        self.readiness.empty(host)
         self._turn()
 
     def _settled(self, host: str) -> None:
@@ -439,8 +445,7 @@ class Control:
         self.status.settle(host)
         self.served.settle(host)
         self.announcer.settle()
-        if self.view.row(BUSY, host) and all(bridge.adopted for bridge in self._bridges_of(host)):
-            self._put(BUSY, host, None)
+        self.readiness.look([host])
 
     def _serve(self, host: str, name: str, channel: Channel) -> None:
         bridge = next((bridge for bridge in self._bridges_of(host) if bridge.name == name), None)

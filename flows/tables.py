@@ -17,6 +17,8 @@ PATCH_TUN, PATCH_EX = 65001, 65002
 """OpenFlow ports of br-int: the patches to br-tun and to the first external bridge; further ones follow."""
 OURSELVES = PATCH_TUN
 """What stands for this host among the gateways of a router: a port that is always live."""
+HANDED = 0
+"""The VNI under which packets are handed over between hosts' patches."""
 PATCH_INT, VXLAN = 1, 2
 """OpenFlow ports of br-tun: the patch to br-int, and all VXLAN tunnels."""
 
@@ -185,12 +187,12 @@ L2 = Table(
     BR_INT, 22, "l2",
     "Local MACs to their port, routers' MACs to them, groups to flood, all else to the tunnels or to the outside.",
     matches=(f.NETWORK_KEY, f.FLAGS, f.ETH_DST), writes=(f.OUTPUT, f.SET, f.FLAGS, f.ROUTER, f.ETH_DST),
-    goto=("active", "inbound", "admit", "flood", "tunnel"), calls=("router", "l2"),
+    goto=("active", "admit", "flood", "tunnel"), calls=("router", "l2"),
 )  # fmt: skip
 ACTIVE = Table(
     BR_INT, 23, "active",
     "For a router's gateway: is it here? Else it goes to where it is, unless it came from there.",
-    matches=(f.OUTPUT,), goto=("inbound", "tunnel"),
+    matches=(f.OUTPUT, f.FLAGS, f.CT_STATE, f.ETH_TYPE), reads=(f.TAG,), goto=("inbound", "tunnel"),
 )  # fmt: skip
 INBOUND = Table(
     BR_INT, 24, "inbound",
@@ -296,8 +298,10 @@ DELIVER = Table(
 
 ARRIVAL = Table(
     BR_TUN, 0, "arrival",
-    "From br-int or from a tunnel?",
-    matches=(f.IN_PORT,), goto=("to_vni", "to_tag"),
+    "From br-int or from a tunnel? VNI 0 is no network's: under it go BFD and what is handed over to a router's "
+    "gateway, between patches of two hosts. A host without flows is heard by nobody.",
+    matches=(f.IN_PORT, f.TUNNEL_ID, f.TUN_SRC, f.TUN_IPV6_SRC), writes=(f.TUNNEL_ID, f.TUN_DST, f.TUN_IPV6_DST),
+    goto=("to_vni", "to_tag"), outputs="the tunnels, or the patch of another host",
 )  # fmt: skip
 TO_VNI = Table(
     BR_TUN, 1, "to_vni",

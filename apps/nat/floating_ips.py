@@ -48,7 +48,7 @@ def floating_ip(view: View, id: str) -> Iterator[Wanted]:
             yield here, asked_for(network, address, mac)
             check = (larger_than(inside.network.mtu),) if inside.network.mtu < network.mtu else ()
             number = Set(f.ROUTER, router.number)
-            yield here, Flow(t.L2, 20, _mac(network, mac), (number, *check, Goto(t.INBOUND)))
+            yield here, Flow(t.L2, 20, _mac(network, mac), (number, *check, Set(f.OUTPUT, t.OURSELVES), Goto(t.ACTIVE)))
         if zone is None:
             continue
         arrives = Match({**key_of(network), f.ETH_TYPE: IPV4, f.IPV4_DST: address})

@@ -136,7 +136,9 @@ def _echo(network: Network, address: str) -> Flow:
         asked: dict[f.Field, Value] = {**ICMPV6, f.ICMPV6_TYPE: 128, f.IPV6_DST: address}
     else:
         asked = {f.ETH_TYPE: IPV4, f.IP_PROTO: 1, f.ICMPV4_TYPE: 8, f.IPV4_DST: address}
-    return Flow(t.INBOUND, 30, Match({**key_of(network), **asked}), (Resubmit(t.ROUTE),))
+    # The answer may be for a connection of another router that has its gateway here: what conntrack has found out about
+    # the question must not be taken for the answer's.
+    return Flow(t.INBOUND, 30, Match({**key_of(network), **asked}), (Ct(0), Resubmit(t.ROUTE)))
 
 
 def _without_translation(view: View, router: Router, network: Network, port: Port) -> Iterator[Flow]:

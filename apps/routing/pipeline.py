@@ -114,7 +114,12 @@ def _next_hop() -> Iterator[Flow]:
 def _outside() -> Iterator[Flow]:
     yield Flow(t.OUTSIDE, 10, Match({f.ETH_TYPE: ARP}), (Resubmit(t.WATCH), Goto(t.L2)))
     yield Flow(t.OUTSIDE, 0, Match({}), (Goto(t.L2),))
-    yield Flow(t.ACTIVE, 20, Match({f.OUTPUT: t.OURSELVES}), (Goto(t.INBOUND),))
+    here: dict[f.Field, Value] = {f.OUTPUT: t.OURSELVES}
+    yield Flow(t.ACTIVE, 20, Match(here), (CtClear(), Goto(t.INBOUND)))
+    for family in FAMILIES:
+        # From a port on the external network itself: its connection leaves that network here.
+        new: dict[f.Field, Value] = {f.FLAGS: (t.TRACKED, t.TRACKED), f.CT_STATE: NEW, f.ETH_TYPE: family}
+        yield Flow(t.ACTIVE, 25, Match({**here, **new}), (Ct(f.TAG, commit=True), CtClear(), Goto(t.INBOUND)))
     yield Flow(t.ACTIVE, 0, Match({}), (Goto(t.TUNNEL),))
 
 

@@ -6,6 +6,7 @@ controller and for tunnels. A host with an uplink has a second network card, and
 controller's work.
 """
 
+import re
 import signal
 import subprocess
 from functools import cache, cached_property
@@ -157,6 +158,16 @@ class Host:
         """By table, priority, match and actions, in ovs-ofctl's words."""
         found = (InstalledFlow.parse(line) for line in self.ofctl("dump-flows", bridge).splitlines())
         return {flow.text: flow for flow in found if flow}
+
+    def live(self) -> dict[str, bool]:
+        """Of each of its BFD ports: have both ends heard each other, so that from now on a death shows within the
+        interval agreed upon? (RFC 5880, section 6.8.3: before that they speak once a second.)"""
+        sessions = re.split(r"^---- (\S+) ----$", self.appctl("bfd/show"), flags=re.MULTILINE)[1:]
+        ends = [r"Local Session State: up$", r"Remote Session State: up$"]
+        return {
+            name: all(re.search(end, said, re.MULTILINE) for end in ends)
+            for name, said in zip(sessions[::2], sessions[1::2], strict=True)
+        }
 
     def log_tail(self, daemon: str = "ovs-vswitchd", lines: int = 20) -> str:
         log = self.directory / f"{daemon}.log"

@@ -54,8 +54,11 @@ class RunningPing:
     def answered(self, timeout: float = 5.0, *, after: float = 0.0) -> None:
         """Until the next answer, or the first that comes after a moment of ``time.time()``."""
         end = time.monotonic() + timeout
-        while (came := self._line(end - time.monotonic())) is None or came <= after:
-            pass
+        try:
+            while (came := self._line(end - time.monotonic())) is None or came <= after:
+                pass
+        except TimeoutError:
+            raise TimeoutError(f"{self._lines.what}: no answer within {timeout:g} s") from None
 
     def told(self, timeout: float = 5.0, *, after: float) -> None:
         """Until it has said anything that happened after a moment of ``time.time()``."""

@@ -16,6 +16,7 @@ from tests.hosts.outside import GATEWAY, INTERNET, NETWORK
 from tests.hosts.project import Project, Seat
 from tests.hosts.serve import Serve, free_port
 from tests.hosts.tenant import Row, Tenant
+from tests.hosts.until import until
 from tests.hosts.vm import Vm
 
 A1, A2 = Seat("a1", "h1", 1, 11), Seat("a2", "h2", 1, 12)
@@ -77,6 +78,15 @@ class Routed:
         self.vm("b2").reach(INTERNET, timeout)
         for address in self.floating.values():
             self.inet.reach(address, timeout)
+
+    def steady(self) -> None:
+        """Until all BFD sessions are up: only then is a death noticed as fast as it will be."""
+
+        def waited_for() -> list[tuple[str, str]]:
+            live = {host.name: host.live() for host in self.lab.hosts.values()}
+            return [(name, port) for name, ports in live.items() for port, up in ports.items() if not up]
+
+        until(waited_for, [], 20.0)
 
     @contextmanager
     def serving(self) -> Iterator[None]:

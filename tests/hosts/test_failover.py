@@ -34,6 +34,7 @@ BOTH = ("ovsdb-server", SWITCH)
 def whole(routed: Routed) -> Iterator[None]:
     """Each test begins and ends with everything alive."""
     routed.settle()
+    routed.steady()
     yield
     routed.repair()
 

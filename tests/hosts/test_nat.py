@@ -147,7 +147,13 @@ def test_floating_ip_to_floating_ip(routed: Routed, origin: str, target: str) ->
     vm.expect(f"{target} saw {routed.floating[origin]}", address)
     assert vm.talk(address, protocol="udp") == f"{target} saw {routed.floating[origin]}"
     assert vm.ping(address, count=5, interval=0.05).lost == 0
-    assert vm.talk(address, CLOSED, "udp") == REFUSED
+    assert vm.talk(address, CLOSED) == REFUSED
+
+
+@pytest.mark.parametrize(("origin", "target"), [("a1", "a2"), ("a2", "a1"), ("a1", "a1"), ("a2", "a2")])
+def test_refusals_between_floating_ips(routed: Routed, origin: str, target: str) -> None:
+    """An ICMP error quotes the packet that it is about: that is translated back as well."""
+    assert routed.vm(origin).talk(routed.floating[target], CLOSED, "udp") == REFUSED
 
 
 @pytest.mark.parametrize("target", ("h1", "h2"))
