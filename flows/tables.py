@@ -138,7 +138,7 @@ PATH = Table(
     BR_INT, 15, "path",
     "Of a route with several next hops, the one that the packet's addresses and ports have chosen.",
     matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST, f.PATH),
-    writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.ETH_SRC, f.IP_TTL), goto=("exit", "nexthop"),
+    writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT, f.ETH_SRC, f.IP_TTL), goto=("exit", "nexthop"),
     calls=("neighbour",),
 )  # fmt: skip
 EXIT = Table(
@@ -175,8 +175,8 @@ NATTED = Table(
 UPLINK = Table(
     BR_INT, 20, "uplink",
     "The next hop on the external network.",
-    matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST), writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC),
-    goto=("nexthop",), calls=("neighbour",),
+    matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST),
+    writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT), goto=("nexthop",), calls=("neighbour",),
 )  # fmt: skip
 NEXTHOP = Table(
     BR_INT, 21, "nexthop",
@@ -199,7 +199,8 @@ INBOUND = Table(
     "For an external address that is here: a floating IP's port, a forwarding, or a connection from inside. What is "
     "for none of them is dropped, and counted, here.",
     matches=(
-        f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST, f.TCP_DST, f.UDP_DST,
+        f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ICMPV4_TYPE, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST,
+        f.TCP_DST, f.UDP_DST,
     ),
     reads=(f.ARP_TPA,),
     writes=(
@@ -210,7 +211,7 @@ INBOUND = Table(
 RETURNED = Table(
     BR_INT, 25, "returned",
     "Replies go on to who asked. What was sent to a router's external address and is no reply is dropped here.",
-    matches=(f.CT_STATE, f.ETH_TYPE, f.IP_PROTO, f.ICMPV4_TYPE), calls=("route",),
+    matches=(f.CT_STATE,), calls=("route",),
 )  # fmt: skip
 FLOOD = Table(
     BR_INT, 26, "flood",

@@ -49,9 +49,13 @@ def floating_ip(view: View, id: str) -> Iterator[Wanted]:
             check = (larger_than(inside.network.mtu),) if inside.network.mtu < network.mtu else ()
             number = Set(f.ROUTER, router.number)
             yield here, Flow(t.L2, 20, _mac(network, mac), (number, *check, Set(f.OUTPUT, t.OURSELVES), Goto(t.ACTIVE)))
-        if zone is None or inside is None:
+        if zone is None:
             continue
         arrives = Match({**key_of(network), f.ETH_TYPE: IPV4, f.IPV4_DST: address})
+        if inside is None:
+            # What forwardings do not take may be an error about what they have taken.
+            yield here, Flow(t.INBOUND, 10, arrives, (Ct(zone, t.RETURNED, nat=Nat()),))
+            continue
         # Conntrack sees to what ICMP errors quote. The addresses are set besides: one stands for one, so that also goes
         # on what conntrack does not know, as after the gateway has changed, and no inside address ever leaves.
         into = (Ct(zone, commit=True, nat=Nat("dst", inside.address)), Set(f.IPV4_DST, inside.address))

@@ -48,7 +48,8 @@ def forwarding(view: View, id: str) -> Iterator[Wanted]:
         yield on_host(host), Flow(t.INBOUND, 30, Match(arrives), (*into, DecTtl(), *inside.actions, Resubmit(t.L2)))
         leaves = {**from_prefix(router, inside.address), **protocol, from_port: row.internal_port}
         translate = (
-            Ct(zone, commit=True, nat=Nat("src", address)),
+            # The port too, for connections that begin at it inside: else answers to them would be taken for new ones.
+            Ct(zone, commit=True, nat=Nat("src", address, row.external_port)),
             Set(f.IPV4_SRC, address),
             Set(from_port, row.external_port),
             Set(f.ETH_SRC, holder.mac_address),

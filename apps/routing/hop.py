@@ -51,7 +51,8 @@ def towards(network: Network, nexthop: str | None, version: int) -> tuple[Action
     else:
         address = Set(f.ADDRESS, nexthop) if nexthop else Move(f.IPV6_DST, f.ADDRESS, 128)
     known = (Set(f.MAC, 0), address, Resubmit(t.NEIGHBOUR), Goto(t.NEXTHOP))
-    return (Set(f.NETWORK_KEY, network.vni), CLEAN, *known)
+    # It is the router's packet now: it may go back to the port that it came from, whose own address is known to it.
+    return (Set(f.NETWORK_KEY, network.vni), Set(f.IN_PORT, 0), CLEAN, *known)
 
 
 def into(

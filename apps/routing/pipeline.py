@@ -131,5 +131,3 @@ def _inbound() -> Iterator[Flow]:
     for bit in (f.CT_REPLY, f.CT_RELATED):
         state = bit | f.CT_TRACKED
         yield Flow(t.RETURNED, 20, Match({f.CT_STATE: (state, state)}), (CtClear(), Resubmit(t.ROUTE)))
-    echo: dict[f.Field, Value] = {f.ETH_TYPE: IPV4, f.IP_PROTO: 1, f.ICMPV4_TYPE: 8, f.CT_STATE: (f.CT_NEW, f.CT_NEW)}
-    yield Flow(t.RETURNED, 10, Match(echo), (CtClear(), Resubmit(t.ROUTE)))

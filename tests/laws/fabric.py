@@ -1,58 +1,41 @@
 """Several hosts' bridges in one vswitchd with a dummy data path, and what it decides for a packet (ofproto/trace)."""
 
-import json
 import re
-import socket
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from controller.compile.ledger import Entry
 from flows.flow import Flow, MeterConfig
 from flows.tables import PATCH_INT, PATCH_TUN, VXLAN
 from flows.text import text
+from tests.laws.trace import Headers, Trace
+from tests.laws.unixctl import ask
 from tests.switch.vswitch import Vswitch
 
 Port = tuple[str, int]
 """(host, OpenFlow port of its br-int)."""
-_TUN_ID = re.compile(r"set_field:(\w+)->tun_id")
-_ETH_DST = re.compile(r"-> NXM_OF_ETH_DST\[\] is now (\S+)")
-_TUNNEL = re.compile(r"set_field:([0-9a-f.:]+)->tun_(?:ipv6_)?dst")
 
 
-class Trace:
-    """What becomes of one packet on one host."""
+class Arrival(NamedTuple):
+    """A copy of a packet at a VM's port."""
 
-    def __init__(self, text: str, ports: Mapping[int, tuple[str, int]]) -> None:
-        self.text = text
-        actions = re.findall(r"^Datapath actions: (.*)$", text, re.M)
-        assert actions, text
-        flat = [_flat(each) for each in actions]
-        self.outputs = [ports[int(n)] for each in flat for n in re.findall(r"(?<![\w:.])\d+(?=[,)]|$)", each)]
-        self.tunnels = list(self._tunnels())
-        self.resubmits = len(re.findall(r"^ +resubmit\(", text, re.M))
-        self.recirculations = sum(each.count("recirc(") for each in actions)
-
-    def _tunnels(self) -> Iterable[str]:
-        bridge = destination = ""
-        for line in self.text.splitlines():
-            if line.startswith('bridge("'):
-                bridge = line.split('"')[1]
-            elif found := _TUNNEL.search(line):
-                destination = found[1]
-            elif bridge.startswith("t-") and line.strip() == f"output:{VXLAN}":
-                yield destination
-
-    def last(self, written: re.Pattern[str]) -> str:
-        """The last value that was written; "" when none was."""
-        found = written.findall(self.text)
-        return str(found[-1]) if found else ""
+    port: Port
+    headers: Headers
 
 
-def _flat(actions: str) -> str:
-    """Without what stands in brackets: there are numbers too. What a clone does, it does."""
-    actions = actions.replace("clone(", "clone<")
-    while (shorter := re.sub(r"\([^()]*\)", "", actions)) != actions:
-        actions = shorter
-    return actions
+class Fate(NamedTuple):
+    """What becomes of a packet, over all hosts."""
+
+    arrived: list[Arrival]
+    punted: list[str]
+    """Hosts whose controller gets it."""
+    traces: dict[str, Trace]
+
+    @property
+    def ports(self) -> dict[Port, int]:
+        """Port -> how many copies."""
+        return dict(Counter(each.port for each in self.arrived))
 
 
 class Fabric:
@@ -70,7 +53,7 @@ class Fabric:
             switch.add_port(f"t-{host}", f"vx-{host}", VXLAN)
             for port in range(1, ports + 1):
                 switch.add_port(f"i-{host}", f"p{port}-{host}", port)
-            switch.ofctl("add-meter", f"i-{host}", "meter=1,pktps,burst,bands=type=drop,rate=1000,burst_size=1000")
+        self._meters: set[tuple[str, int]] = set()
         self._numbers: dict[int, tuple[str, int]] = {}
         bridge = ""
         for line in switch.appctl("dpif/show").splitlines():
@@ -87,62 +70,53 @@ class Fabric:
                 lines["i" if e.bridge == "br-int" else "t"].append(text(e.item))
             else:
                 assert isinstance(e.item, MeterConfig)
+                self._meter(host, e.item)
         for letter, flows in lines.items():
             self._switch.ofctl("replace-flows", f"{letter}-{host}", "-", options=["--bundle"], stdin="\n".join(flows))
 
-    def trace(self, host: str, bridge: str, flow: str) -> Trace:
-        return Trace(self._ask("ofproto/trace", f"{bridge}-{host}", flow), self._numbers)
+    def _meter(self, host: str, meter: MeterConfig) -> None:
+        if (host, meter.id) not in self._meters:
+            band = f"meter={meter.id},pktps,burst,bands=type=drop,rate={meter.rate},burst_size={meter.burst}"
+            self._switch.ofctl("add-meter", f"i-{host}", band)
+            self._meters.add((host, meter.id))
+
+    def trace(
+        self, host: str, bridge: str, packet: Mapping[str, str], states: Sequence[str] = (), *, large: bool = False
+    ) -> Trace:
+        """``bridge``: i or t. ``states``: what conntrack says each time that it is asked; else "trk,new"."""
+        options = [word for state in states for word in ("--ct-next", state)]
+        text = ask(self._switch.directory, "ofproto/trace", f"{bridge}-{host}", _text(packet), *options)
+        return Trace(text, self._numbers, packet, large=large)
+
+    def follow(self, port: Port, packet: Mapping[str, str], states: Sequence[str] = (), *, large: bool = False) -> Fate:
+        """A packet that a VM sends. ``states`` are those on its own host."""
+        host, number = port
+        first = self.trace(host, "i", {"in_port": str(number)} | dict(packet), states, large=large)
+        traces, arrived = {host: first}, list(_arrivals(first))
+        for copy in first.copies:
+            if not copy.tunnel:
+                continue
+            there = next(h for h, a in self._addresses.items() if a == copy.tunnel)
+            assert there not in traces, "sent to itself, or twice to the same host"
+            tunnel = {"in_port": str(VXLAN), "tun_id": first.tunnel_id, "tun_src": self._addresses[host]}
+            traces[there] = second = self.trace(there, "t", copy.headers | tunnel, large=large)
+            assert not any(each.tunnel for each in second.copies), "came from a tunnel and goes into one"
+            arrived += _arrivals(second)
+        return Fate(arrived, [h for h, trace in traces.items() if trace.punted], traces)
 
     def deliver(self, port: Port, packet: Mapping[str, str]) -> dict[Port, int]:
         """Where a packet from a VM's port comes out, over all hosts: port -> how many copies."""
-        host, number = port
-        first = self.trace(host, "i", _text({"in_port": str(number)} | dict(packet)))
-        reached = self._local(first)
-        for address in first.tunnels:
-            there = next(h for h, a in self._addresses.items() if a == address)
-            assert there != host, "sent to itself"
-            carried = dict(packet) | {"dl_dst": first.last(_ETH_DST) or packet["dl_dst"]}
-            arriving = {"in_port": str(VXLAN), "tun_id": first.last(_TUN_ID), "tun_src": self._addresses[host]}
-            second = self.trace(there, "t", _text(arriving | carried))
-            assert not second.tunnels, "came from a tunnel and goes into one"
-            for at, copies in self._local(second).items():
-                reached[at] = reached.get(at, 0) + copies
-        return reached
+        return self.follow(port, packet).ports
 
     def count(self, port: Port, packet: Mapping[str, str]) -> dict[str, int]:
         """Host -> recirculations of a packet that reaches one port."""
-        host, number = port
-        first = self.trace(host, "i", _text({"in_port": str(number)} | dict(packet)))
-        counts = {host: first.recirculations}
-        for address in first.tunnels:
-            there = next(h for h, a in self._addresses.items() if a == address)
-            arriving = {"in_port": str(VXLAN), "tun_id": first.last(_TUN_ID), "tun_src": self._addresses[host]}
-            counts[there] = self.trace(there, "t", _text(arriving | dict(packet))).recirculations
-        return counts
+        return {host: trace.recirculations for host, trace in self.follow(port, packet).traces.items()}
 
-    def _local(self, trace: Trace) -> dict[Port, int]:
-        reached: dict[Port, int] = {}
-        for bridge, number in trace.outputs:
-            if bridge.startswith("i-"):
-                reached[bridge[2:], number] = reached.get((bridge[2:], number), 0) + 1
-        return reached
 
-    def _ask(self, method: str, *params: str) -> str:
-        """One command over vswitchd's control socket: JSON-RPC, without the cost of a process."""
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(20)
-            control.connect(str(self._switch.directory / "ovs-vswitchd.ctl"))
-            control.sendall(json.dumps({"method": method, "params": params, "id": 0}).encode())
-            answer = b""
-            while True:
-                answer += control.recv(1 << 16)
-                try:
-                    reply = json.loads(answer)
-                    break
-                except ValueError:
-                    continue
-        assert reply["error"] is None, reply["error"]
-        return str(reply["result"])
+def _arrivals(trace: Trace) -> Iterator[Arrival]:
+    for copy in trace.copies:
+        if copy.bridge.startswith("i-"):
+            yield Arrival((copy.bridge[2:], copy.port), copy.headers)
 
 
 def _text(packet: Mapping[str, str]) -> str:
