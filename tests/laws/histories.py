@@ -140,7 +140,7 @@ def interface_put(draw: st.DrawFn) -> Put:
     v4 = FixedIP(id=f"{id}4", subnet_id=f"t{number}", ip_address=f"10.1.{number}.{router + 1}")
     v6 = FixedIP(id=f"{id}6", subnet_id=f"u{number}", ip_address=f"fd1{number}::{router + 1}")
     return PORT, id, Port(
-        id=id, network_id=NETWORKS[number], mac_address=f"fa:16:3e:0{router}:0{number}:02", device_owner=INTERFACE,
+        id=id, network_id=NETWORKS[number], mac_address=f"fa:16:3e:1{router}:0{number}:02", device_owner=INTERFACE,
         device_id=f"r{router}", fixed_ips=draw(st.sampled_from([(v4,), (v4, v6), (v6,)])), port_security_enabled=False,
     )  # fmt: skip
 
