@@ -13,13 +13,12 @@ from apps.routing.hop import (
     interfaces,
     larger_than,
     router_of,
-    smallest_mtu,
     to_prefix,
 )
 from apps.routing.pipeline import ARP, ICMPV6, IPV4, IPV6, REQUEST, SOLICITATION
 from controller.model import Network, Port, Router, Subnet
 from controller.view.network import AWAY, MET, PEER, SUBNET, SUBNET_POOL, SUBNETS_OF_NETWORK, ZONE
-from controller.view.topology import GATEWAYS, ROUTER_ON_HOST, ranked
+from controller.view.topology import GATEWAYS, ROUTER_ON_HOST, SIZES, ranked
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
@@ -85,8 +84,8 @@ def _to_the_router(view: View, router: Router, port: Port, network: Network, cho
     """Handed over by another host; or from outside, to its MAC or asking for it."""
     handed = (Set(f.ROUTER, router.number), choose, Goto(t.GATEWAY))
     yield Flow(t.STEERED, 20, Match({f.ETH_DST: port.mac_address}), handed)
-    mtu = smallest_mtu(view, router.id)
-    check = (larger_than(mtu),) if 0 < mtu < network.mtu else ()
+    sizes = view.row(SIZES, router.id)
+    check = (larger_than(sizes.smallest),) if sizes is not None and sizes.smallest < network.mtu else ()
     arrived = (Set(f.ROUTER, router.number), *check, choose, Goto(t.ACTIVE))
     yield Flow(t.L2, 20, Match({f.NETWORK_KEY: network.vni, f.ETH_DST: port.mac_address}), arrived)
     for fixed in port.fixed_ips:

@@ -17,7 +17,7 @@ from apps.routing.frame import (
     request,
     too_large,
 )
-from apps.routing.hop import attached, holds, interfaces, smallest_mtu
+from apps.routing.hop import attached, holds, interfaces
 from apps.routing.interfaces import addresses
 from apps.routing.pipeline import ADVERTISEMENT, ARP, IPV4, REPLY, SOLICITATION
 from controller.model import Network, Port, Router
@@ -29,15 +29,13 @@ from controller.view.topology import (
     ROUTER_OF_NUMBER,
     ROUTERS_OF_NETWORK,
     ROUTERS_OUTSIDE,
+    SIZES,
     ranked,
 )
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
 from flows.actions import Action, Output, Resubmit, Set
-
-FRAGMENTED = 1500
-"""An MTU to name where none is known."""
 
 
 def answer(packet: PacketIn, view: View) -> Iterable[Answer]:
@@ -192,7 +190,8 @@ def _mtu(view: View, packet: PacketIn, router: Router, network: Network, what: H
         inner = attached(view, floating.port_id) if floating and floating.port_id else None
         if inner is not None:
             return inner[1].mtu
-    return smallest_mtu(view, router.id) or FRAGMENTED
+    sizes = view.row(SIZES, router.id)
+    return sizes.smallest if sizes is not None else network.mtu
 
 
 def _error(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from apps.routing.pipeline import CLEAN, IPV4, IPV6
 from controller.model import Network, Port, Router, Subnet
 from controller.view.network import NETWORK, PORT, ROUTER, SUBNET
-from controller.view.topology import EXTERNAL_OF_ROUTER, INTERFACES, NETWORKS_OF_ROUTER
+from controller.view.topology import INTERFACES, SIZES
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
@@ -59,24 +59,13 @@ def into(
     view: View, router: Router, port: Port, network: Network, nexthop: str | None, version: int
 ) -> tuple[Action, ...]:
     """Through an interface."""
-    check = (larger_than(network.mtu),) if network.mtu < largest_mtu(view, router.id) else ()
+    sizes = view.row(SIZES, router.id)
+    check = (larger_than(network.mtu),) if sizes is not None and network.mtu < sizes.largest else ()
     return (*check, DecTtl(), Set(f.ETH_SRC, port.mac_address), *towards(network, nexthop, version))
 
 
 def larger_than(mtu: int) -> CheckLarger:
     return CheckLarger(mtu + ETHERNET, f.FLAGS, t.LARGER_BIT)
-
-
-def largest_mtu(view: View, router: str) -> int:
-    """Of the networks that a router joins."""
-    networks = [*view.members(NETWORKS_OF_ROUTER, router), *view.members(EXTERNAL_OF_ROUTER, router)]
-    return max((row.mtu for id in networks if (row := view.row(NETWORK, id)) is not None), default=0)
-
-
-def smallest_mtu(view: View, router: str) -> int:
-    """Of the networks behind a router."""
-    networks = view.members(NETWORKS_OF_ROUTER, router)
-    return min((row.mtu for id in networks if (row := view.row(NETWORK, id)) is not None), default=0)
 
 
 def router_of(view: View, id: str) -> Router | None:

@@ -84,6 +84,13 @@ class Hosting(msgspec.Struct, frozen=True):
     central: bool
 
 
+class Sizes(msgspec.Struct, frozen=True):
+    """MTUs of the networks that a router joins, bytes: the largest of all, and the smallest of those behind it."""
+
+    largest: int
+    smallest: int
+
+
 class Presence(msgspec.Struct, frozen=True):
     """What a host must have for its ports and gateways: every network that can be reached by routers from there."""
 
@@ -95,6 +102,8 @@ GATEWAYS: Rows[str, tuple[str, ...]] = Rows("gateways")
 """Router -> its gateway hosts, the preferred one first."""
 HOSTING: Rows[str, Hosting] = Rows("hosting")
 """Floating IP -> where it is translated."""
+SIZES: Rows[str, Sizes] = Rows("sizes")
+"""Router -> MTUs."""
 PRESENT: Rows[str, Presence] = Rows("presence")
 """Host -> what it must have."""
 MESH: Rows[str, frozenset[str]] = Rows("mesh")
@@ -166,6 +175,15 @@ def gateways(view: View, router: str, kept: tuple[str, ...] | None) -> tuple[str
     return (*stay, *others)[:GATEWAYS_MAX]
 
 
+def sizes(view: View, router: str, _: Sizes | None) -> Sizes | None:
+    def mtus(index: Index[str, str]) -> list[int]:
+        rows = (view.row(n.NETWORK, id) for id in view.members(index, router))
+        return [row.mtu for row in rows if row is not None]
+
+    inner, outer = mtus(NETWORKS_OF_ROUTER), mtus(EXTERNAL_OF_ROUTER)
+    return Sizes(max(inner + outer), min(inner)) if inner else None
+
+
 def hosting(view: View, id: str, _: Hosting | None) -> Hosting | None:
     floating = view.row(n.FLOATING_IP, id)
     if floating is None or floating.router_id is None:
@@ -227,6 +245,7 @@ Derivation = Callable[[View, Any, Any], Any]
 DERIVED: dict[Derivation, tuple[Source, Rows[Any, Any]]] = {
     gateways: (n.ROUTER, GATEWAYS),
     hosting: (n.FLOATING_IP, HOSTING),
+    sizes: (n.ROUTER, SIZES),
     presence: (n.HOST, PRESENT),
     mesh: (n.HOST, MESH),
 }

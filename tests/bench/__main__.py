@@ -11,7 +11,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import api, change, security, whole  # noqa: F401  # imported for what they register
+from tests.bench import api, change, failover, routing, security, whole  # noqa: F401  # imported for what they register
 from tests.bench.row import BENCHES, Row
 
 FILE = Path("build/bench.json")

@@ -94,13 +94,13 @@ def test_a_host_joins_is_looked_at_and_leaves(serve: Serve, host: Vswitch) -> No
     assert len(of_network) > len(flows)
     everything = json.loads(tunbridge("flows", "--host", "one", "--json", endpoint=serve.url).stdout)
     assert all(flow["intent"] != "nobody" for flow in everything)
-    host.ofctl("add-flow", "br-int", "table=9,priority=3,actions=drop")
+    host.ofctl("add-flow", "br-int", "table=70,priority=3,actions=drop")
     (stray,) = [
         flow
         for flow in json.loads(tunbridge("flows", "--bridge", "br-int", "--json", endpoint=serve.url).stdout)
         if flow["intent"] == "nobody"
     ]
-    assert (stray["table"], stray["priority"], stray["app"]) == ("9", 3, "")
+    assert (stray["table"], stray["priority"], stray["app"]) == ("70", 3, "")
     human = tunbridge("flows", "--port", "web-1", endpoint=serve.url).stdout
     assert "network_key:=" in human
     assert "goto:punt" in human

@@ -238,10 +238,10 @@ async def test_strangers_are_refused(cloud: Cloud) -> None:
     await asyncio.to_thread(switch.add_bridge, "stray", 0xABCD)
     await cloud.vsctl("h1", "set-controller", "stray", f"tcp:127.0.0.1:{cloud.control.ports[0]}")
     async with asyncio.timeout(20):
-        while 0xABCD not in cloud.control._unclaimed:
+        while 0xABCD not in cloud.control.switches._unclaimed:
             await asyncio.sleep(0.02)  # the listener tells nobody but control
-    cloud.control._refuse(cloud.control._unclaimed[0xABCD])
-    assert 0xABCD not in cloud.control._unclaimed
+    cloud.control.switches._refuse(cloud.control.switches._unclaimed[0xABCD])
+    assert 0xABCD not in cloud.control.switches._unclaimed
     assert await cloud.flows("h1", "stray") == []
 
 
