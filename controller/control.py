@@ -5,9 +5,8 @@ bridge its plan. Nothing in a turn waits; each bridge sends in a task of its own
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +18,7 @@ from apps.contract import App, Learned, PacketOut, Unknown
 from apps.contract import PacketIn as Punt
 from apps.routing.answer import whom_to_ask
 from controller.compile.desired import Desired
-from controller.compile.ledger import Entry, UnitKey
+from controller.compile.ledger import UnitKey
 from controller.compile.numbers import PEERS, TAGS, ZONES
 from controller.model import (
     AddressGroup,
@@ -38,7 +37,6 @@ from controller.model import (
 from controller.model import Control as ControlRow
 from controller.observe.metrics import ControlMetrics
 from controller.reconcile.announcer import Announcer
-from controller.reconcile.bridge import Bridge
 from controller.reconcile.claims import Claims
 from controller.reconcile.facts import FactWriter
 from controller.reconcile.keeper import Keeper
@@ -47,6 +45,7 @@ from controller.reconcile.neighbours import Neighbours
 from controller.reconcile.readiness import Readiness
 from controller.reconcile.served import Served
 from controller.reconcile.status import PortStatus
+from controller.reconcile.switches import Switches
 from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
@@ -83,22 +82,15 @@ from controller.view.topology import (
     GATEWAYS_ON_HOST,
     HOSTING,
     HOSTS_OF_ROUTER,
-    MESH,
     PORTS_OF_ROUTER,
     ROUTER_OF_PORT,
 )
 from controller.view.view import Put
-from flows.fields import PORT_CONTROLLER
-from flows.wire import action_bytes
 
 log = structlog.get_logger()
 
-BRIDGES = ("br-int", "br-tun")
-"""The bridges with flows of ours."""
 ABSENT = 10.0
 """Seconds after its start until control takes a host that has not connected to be away."""
-UNCLAIMED = 30.0
-"""Seconds that a switch may wait for its host to say whose it is."""
 KINDS: dict[type[Record], Rows[Any, Any]] = {
     Network: NETWORK,
     Subnet: SUBNET,
@@ -145,23 +137,23 @@ class Control:
         self.desired = Desired(apps)
         self.view, self.compiler = self.desired.view, self.desired.compiler
         self.facts = FactWriter(store, new_id, lambda: stamp(now()))
-        self.bridges: dict[tuple[str, str], Bridge] = {}
         self.sessions: dict[str, HostSession] = {}
         self.failed: dict[UnitKey, str] = {}
         """Units that raised or clashed, with the reason."""
         self.names = HostNames()
-        self.status = PortStatus(self.view, self.facts, self._bridges_of, self.failed, self.names.shown)
-        self.served = Served(self.view, self.facts, self._bridges_of, self.failed)
+        self.switches = Switches(self.desired, self.sessions, self._settled, self._is_empty)
+        self.status = PortStatus(self.view, self.facts, self.switches.of, self.failed, self.names.shown)
+        self.served = Served(self.view, self.facts, self.switches.of, self.failed)
         self.neighbours = Neighbours(
             store,
             new_id,
             put=lambda key, mac: self._put(LEARNED, key, mac),
-            send=self._send,
+            send=self.switches.send,
             again=lambda key: whom_to_ask(self.view, key, lambda host: self._live(host) is not None),
         )
-        self.announcer = Announcer(self.view, live=self._live, settled=self._has_settled, send=self._send)
+        self.announcer = Announcer(self.view, live=self._live, settled=self.switches.settled, send=self.switches.send)
         self.keeper = Keeper(self.desired, self.sessions)
-        self.readiness = Readiness(self.view, self._put, self._has_adopted)
+        self.readiness = Readiness(self.view, self._put, self.switches.adopted)
         self.metrics = ControlMetrics(self)
         self.version = 0
         self._puts: list[Put] = []
@@ -170,11 +162,9 @@ class Control:
         self._ready: set[str] = set()
         self._newly_ready: set[str] = set()
         self._alive: dict[str, bool] = {}
-        self._serving: dict[Channel, str] = {}
-        self._unclaimed: dict[int, Channel] = {}
         self._hosts: HostListener | None = None
-        self._switches = OpenFlowListener(
-            options.openflow, on_channel=self._on_channel, on_packet_in=self._on_packet_in
+        self._openflow = OpenFlowListener(
+            options.openflow, on_channel=self.switches.arrived, on_packet_in=self._on_packet_in
         )
 
     # ---- life
@@ -199,10 +189,10 @@ class Control:
         self.store.subscribe(self._on_store)
         self.neighbours.start()
         self._turn()
-        await self._switches.start()
+        await self._openflow.start()
         self._hosts = HostListener(
             self._options.ovsdb,
-            openflow_port=self._switches.port,
+            openflow_port=self._openflow.port,
             advertise=self._options.advertise,
             on_facts=self._on_facts,
         )
@@ -226,13 +216,13 @@ class Control:
     @property
     def ports(self) -> tuple[int, int]:
         """The OpenFlow and OVSDB ports listened on."""
-        return self._switches.port, self._hosts.port if self._hosts is not None else 0
+        return self._openflow.port, self._hosts.port if self._hosts is not None else 0
 
     async def close(self) -> None:
         if self._hosts is not None:
             await self._hosts.close()
-        await self._switches.close()
-        await asyncio.gather(*(bridge.close() for bridge in self.bridges.values()))
+        await self._openflow.close()
+        await self.switches.close()
         await self.neighbours.close()
         await self.facts.close()
         await self.store.close()
@@ -257,11 +247,11 @@ class Control:
         mended = [unit for unit in outcome.ran if self.failed.pop(unit, None) is not None]
         self.failed |= outcome.failed | outcome.lacking
         for host, plan in outcome.plans.items():
-            for bridge in self._bridges_of(host):
+            for bridge in self.switches.of(host):
                 bridge.add(plan, self.version)
         self._watch(turn.changed)
         for host in self._newly_ready:
-            for bridge in self._bridges_of(host):
+            for bridge in self.switches.of(host):
                 bridge.allow()
         self._newly_ready.clear()
         if troubled := [*mended, *outcome.failed, *outcome.lacking]:
@@ -287,9 +277,6 @@ class Control:
                     self.facts.note(Router, str(key), gateways=hosts or ())
             elif source in (FLOATING_IP, HOSTING):
                 floating.add(str(key))
-            elif source is HOST:
-                for peer in self.view.row(MESH, str(key)) or ():
-                    self.keeper.watch_peers(peer)
             elif source is BUSY:
                 self._may_have_moved(str(key))
             if source in (MET, AWAY, BUSY):
@@ -309,23 +296,9 @@ class Control:
     # ---- what others ask of hosts
     def _live(self, host: str) -> frozenset[str] | None:
         """Whom a host reaches by BFD; None when it is not there to tell."""
-        session, bridge = self.sessions.get(host), self.bridges.get((host, BRIDGES[0]))
-        there = session is not None and bridge is not None and bridge.channel is not None
+        session = self.sessions.get(host)
+        there = session is not None and session.facts is not None and self.switches.connected(host)
         return session.facts.live if there and session is not None and session.facts is not None else None
-
-    def _has_adopted(self, host: str) -> bool:
-        bridges = self._bridges_of(host)
-        return bool(bridges) and all(bridge.adopted for bridge in bridges)
-
-    def _has_settled(self, host: str, version: int) -> bool:
-        bridges = self._bridges_of(host)
-        return bool(bridges) and all(bridge.settled(version) for bridge in bridges)
-
-    def _send(self, host: str, packet: PacketOut) -> None:
-        bridge = self.bridges.get((host, BRIDGES[0]))
-        if bridge is not None and bridge.channel is not None:
-            actions = b"".join(map(action_bytes, packet.actions))
-            bridge.channel.packet_out(PORT_CONTROLLER, packet.data, actions)
 
     # ---- what comes from the store
     def _on_store(self, changes: list[Change]) -> None:
@@ -374,9 +347,7 @@ class Control:
             for port, ofport in new.interfaces.items():
                 if old is None or old.interfaces.get(port) != ofport or port not in before:
                     self._put(BINDING, port, self._claims.claim(port, name, ofport))
-        for bridge, datapath_id in new.bridges.items():
-            if (channel := self._unclaimed.pop(datapath_id, None)) is not None:
-                self._serve(name, bridge, channel)
+        self.switches.claim(new)
         if old is None or old.live is not new.live:
             self._may_have_moved(name)
             self.announcer.settle()
@@ -392,7 +363,7 @@ class Control:
             self.facts.host(facts.name, **_description(facts))
 
     def _note_alive(self, host: str) -> None:
-        alive = host in self.sessions and self._has_adopted(host)
+        alive = host in self.sessions and self.switches.adopted(host)
         if self._alive.get(host, False) != alive:
             self._alive[host] = alive
             self.readiness.away(host, not alive)
@@ -400,41 +371,6 @@ class Control:
             log.info("host is served" if alive else "host is away", host=host)
 
     # ---- what comes from switches
-    def _on_channel(self, channel: Channel) -> None:
-        for host, session in self.sessions.items():
-            for bridge, datapath_id in session.facts.bridges.items() if session.facts is not None else ():
-                if datapath_id == channel.datapath_id:
-                    self._serve(host, bridge, channel)
-                    return
-        self._unclaimed[channel.datapath_id] = channel
-        asyncio.get_running_loop().call_later(UNCLAIMED, self._refuse, channel)
-
-    def _refuse(self, channel: Channel) -> None:
-        if self._unclaimed.get(channel.datapath_id) is channel:
-            del self._unclaimed[channel.datapath_id]
-            log.warning(
-                "switch refused: no host that has joined says that this datapath id is its own",
-                datapath_id=f"{channel.datapath_id:016x}",
-                peer=channel.peer,
-            )
-            channel.close("no host that has joined says that this datapath id is its own")
-
-    def _bridges_of(self, host: str) -> list[Bridge]:
-        """Made when the host has first joined; before that, none."""
-        if host in self.desired.numbers and (host, BRIDGES[0]) not in self.bridges:
-            for name in BRIDGES:
-                self.bridges[host, name] = Bridge(
-                    host,
-                    name,
-                    partial(self._wanted, host, name),
-                    partial(self._settled, host),
-                    partial(self._is_empty, host),
-                )
-        return [self.bridges[host, name] for name in BRIDGES if (host, name) in self.bridges]
-
-    def _wanted(self, host: str, bridge: str) -> Iterator[Entry]:
-        return (e for e in self.compiler.desired(host) if e.bridge == bridge)
-
     def _is_empty(self, host: str) -> None:
         """One of its bridges lacks all flows: as a gateway it comes last until it has them."""
         self.readiness.empty(host)
@@ -447,23 +383,9 @@ class Control:
         self.announcer.settle()
         self.readiness.look([host])
 
-    def _serve(self, host: str, name: str, channel: Channel) -> None:
-        bridge = next((bridge for bridge in self._bridges_of(host) if bridge.name == name), None)
-        if bridge is None:
-            # Its host has not said all yet; it claims the channel when it has.
-            self._unclaimed[channel.datapath_id] = channel
-            return
-        self._serving[channel] = host
-        bridge.connect(channel)
-        channel.closed.add_done_callback(lambda _: self._gone(bridge, channel))
-
-    def _gone(self, bridge: Bridge, channel: Channel) -> None:
-        self._serving.pop(channel, None)
-        bridge.disconnect(channel)
-
     def _on_packet_in(self, channel: Channel, packet: PacketIn) -> None:
         app = self.compiler.apps.get(packet.cookie >> 56)
-        host = self._serving.get(channel)
+        host = self.switches.host_of(channel)
         if app is None or app.answer is None or host is None:
             self.metrics.punts.labels("none", "dropped").inc()
             return
@@ -471,7 +393,7 @@ class Control:
             punt = Punt(host, packet.table, packet.in_port, packet.registers, packet.data)
             for said in app.answer(punt, self.view):
                 if isinstance(said, PacketOut):
-                    self._send(host, said)
+                    self.switches.send(host, said)
                 elif isinstance(said, Learned):
                     self.neighbours.learned(said)
                 elif isinstance(said, Unknown):

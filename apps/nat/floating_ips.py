@@ -30,8 +30,7 @@ def floating_ip(view: View, id: str) -> Iterator[Wanted]:
         return
     router, network, holder = outer
     if hosting.central and not hosting.hosts:
-        name = network.segment.physical_network if network.segment else "of none"
-        yield Lack(f"no host reaches the physical network {name}")
+        yield Lack(f"the router {router.id} has no gateway host: see its fault")
         return
     address, mac = floating.floating_ip_address, holder.mac_address
     known = Match({**key_of(network), f.ADDRESS: address})

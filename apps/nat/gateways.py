@@ -6,7 +6,7 @@ that rank higher, and this host itself where it is one of them.
 
 from collections.abc import Iterator
 
-from apps.contract import Lack, Wanted, on_host
+from apps.contract import Wanted, on_host
 from apps.routing.hop import (
     attached,
     from_prefix,
@@ -40,11 +40,7 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     if router is None or found is None or not view.members(ROUTER_ON_HOST, key):
         return
     port, network, _ = found
-    if network.segment is None:
-        yield Lack(f"the external network {network.id} is on no physical network")
-        return
     if not (hosts := view.row(GATEWAYS, id)):
-        yield Lack(f"no host reaches the physical network {network.segment.physical_network}")
         return
     here = on_host(host)
     choose = _choose(view, host, id)

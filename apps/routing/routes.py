@@ -7,6 +7,7 @@ from apps.contract import Lack, Wanted, on_router
 from apps.routing.hop import attached, holds, interface_towards, into, length, router_of, to_prefix, towards
 from apps.routing.interfaces import CONNECTED
 from controller.model import Network, Router, Subnet
+from controller.view.topology import GATEWAYS
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
@@ -27,6 +28,10 @@ def routes(view: View, id: str) -> Iterator[Wanted]:
     gateway = attached(view, router.gateway_port_id) if router.gateway_port_id else None
     network, subnets = (gateway[1], gateway[2]) if gateway else (None, [])
     if network is not None:
+        if network.segment is None:
+            yield Lack(f"its external network {network.id} is on no physical network (provider:physical_network)")
+        elif not view.row(GATEWAYS, id):
+            yield Lack(f"no host reaches the physical network {network.segment.physical_network} (bridge mappings)")
         for subnet in subnets:
             for flow in _out(router, network, subnet):
                 yield here, flow

@@ -82,7 +82,7 @@ def create_app(control: "Control") -> Starlette:
 
 def host_status(control: "Control", row: Host) -> dict[str, Any]:
     """A host's row, and what only control knows of it."""
-    bridges = {name: bridge for (host, name), bridge in control.bridges.items() if host == row.name}
+    bridges = {name: bridge for (host, name), bridge in control.switches.bridges.items() if host == row.name}
     session = control.sessions.get(row.name)
     return {
         **{name: value for name, value in msgspec.structs.asdict(row).items() if name != "id"},
@@ -100,7 +100,7 @@ def summary(control: "Control") -> dict[str, Any]:
         {"intent": intent(control, control.compiler.sources[unit[0]], unit[1]), "reason": reason}
         for unit, reason in control.failed.items()
     ]
-    faults = [text for bridge in control.bridges.values() for text in bridge.faults.values()]
+    faults = [text for bridge in control.switches.bridges.values() for text in bridge.faults.values()]
     hosts = list(control.store.rows(Host).values())
     return {
         "database": "connected" if control.store.connected else "not connected",

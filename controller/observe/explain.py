@@ -50,7 +50,7 @@ async def explain(control: "Control", wanted: Filter) -> list[ExplainedFlow]:
     networks = _ids(control, NETWORK, wanted.network)
     ports = _ids(control, PORT, wanted.port)
     rows: list[ExplainedFlow] = []
-    for (host, name), bridge in sorted(control.bridges.items()):
+    for (host, name), bridge in sorted(control.switches.bridges.items()):
         session = control.sessions.get(host)
         names = {host, session.facts.hostname if session is not None and session.facts is not None else host}
         if (wanted.host and wanted.host not in names) or wanted.bridge not in ("", name) or bridge.channel is None:

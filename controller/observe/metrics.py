@@ -15,7 +15,7 @@ class ControlMetrics:
 
     def __init__(self, control: "Control") -> None:
         def bridges() -> "Iterable[Bridge]":
-            return control.bridges.values()
+            return control.switches.bridges.values()
 
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)

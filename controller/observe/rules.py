@@ -59,7 +59,7 @@ async def count_rules(control: "Control", group: str = "", host: str = "") -> li
     groups = {id: row for id, row in control.view.all(GROUP).items() if group in ("", id, row.name)}
     totals: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     sets: dict[str, dict[Slot, str]] = {}
-    for (name, bridge_name), bridge in control.bridges.items():
+    for (name, bridge_name), bridge in control.switches.bridges.items():
         if bridge_name != "br-int" or host not in ("", name, control.names.shown(name)) or bridge.channel is None:
             continue
         entries = {

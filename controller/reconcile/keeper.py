@@ -9,7 +9,6 @@ from controller.compile.desired import Desired
 from controller.compile.numbers import PEERS, TAGS, ZONES, Kind
 from controller.ovsdb import Disconnected, OvsdbError
 from controller.southbound.host import HostSession
-from controller.view.network import HOST
 
 log = structlog.get_logger()
 
@@ -32,13 +31,7 @@ class Keeper:
         session, numbers = self._sessions.get(host), self._desired.numbers.get(host)
         if session is None or numbers is None:
             return
-        hosts = self._desired.view.all(HOST)
-        peers = {
-            port: (peer, hosts[peer].tunnel_ip)
-            for peer, port in numbers[PEERS].by_key.items()
-            if peer in hosts and hosts[peer].tunnel_ip
-        }
-        session.set_peers(peers)
+        session.set_peers({port: peer for peer, port in numbers[PEERS].by_key.items()})
 
     async def _write(self, host: str) -> None:
         while (session := self._sessions.get(host)) is not None and (changes := self._changes(host, session)):

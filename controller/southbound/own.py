@@ -10,15 +10,13 @@ from flows.tables import BR_INT, BR_TUN, PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
 
 PEER_KEY = "tunbridge-peer"
 """Key of Interface external_ids: the system-id of the host to which a BFD port leads."""
-BFD_KEY = "16777215"
-"""VNI of all BFD ports, the greatest of 24 bits: it is no network's, and no packet of ``key=flow`` matches it first."""
 BFD = {"enable": "true", "min_tx": "100", "min_rx": "100"}
 """Milliseconds. With the default multiplier of 3, a peer counts as dead after 300."""
 _PATCH = re.compile(r"patch-(int-)?ex((?:-\d+)?)")
-_BFD = re.compile(r"bfd-(\d+)")
+_BFD = re.compile(r"(bfd|peer)-(\d+)")
 
-Peers = Mapping[int, tuple[str, str]]
-"""OpenFlow port of br-int -> (system-id, tunnel address) of the host that is watched there."""
+Peers = Mapping[int, str]
+"""OpenFlow port of br-int -> system-id of the host that is watched there."""
 
 
 class OwnPort(msgspec.Struct, frozen=True):
@@ -61,19 +59,18 @@ def base_ports(tunnel_ip: str, externals: Sequence[str]) -> tuple[OwnPort, ...]:
     )
 
 
-def bfd_ports(tunnel_ip: str, peers: Peers) -> tuple[OwnPort, ...]:
-    return tuple(
-        OwnPort(
-            BR_INT,
-            f"bfd-{ofport}",
-            "vxlan",
-            {"remote_ip": address, "local_ip": tunnel_ip, "key": BFD_KEY},
-            ofport,
-            external_ids={PEER_KEY: system_id},
-            bfd=BFD,
-        )
-        for ofport, (system_id, address) in sorted(peers.items())
-    )
+def bfd_ports(peers: Peers) -> tuple[OwnPort, ...]:
+    """A patch for each peer: flows of br-tun connect its far end to the tunnels, so that BFD hears only hosts that have
+    their flows."""
+
+    def patches() -> Iterator[OwnPort]:
+        for ofport, system_id in sorted(peers.items()):
+            inner, outer = f"bfd-{ofport}", f"peer-{ofport}"
+            ids = {PEER_KEY: system_id}
+            yield OwnPort(BR_INT, inner, "patch", {"peer": outer}, ofport, external_ids=ids, bfd=BFD)
+            yield OwnPort(BR_TUN, outer, "patch", {"peer": inner}, ofport)
+
+    return tuple(patches())
 
 
 def may_be_own(name: str) -> bool:
@@ -94,7 +91,9 @@ def is_unchanged_patch(interface: Row) -> bool:
 
 
 def bfd_port(interface: Row) -> int:
-    """The OpenFlow port for which a BFD port of ours was made; 0 when it is none of ours."""
+    """The OpenFlow port for which an end of a BFD patch of ours was made; 0 when it is none of ours."""
     match = _BFD.fullmatch(interface["name"])
-    ours = match and interface["type"] == "vxlan" and interface["options"].get("key") == BFD_KEY
-    return int(match[1]) if match and ours else 0
+    if match is None or interface["type"] != "patch":
+        return 0
+    other = f"{'peer' if match[1] == 'bfd' else 'bfd'}-{match[2]}"
+    return int(match[2]) if interface["options"].get("peer") == other else 0

@@ -68,7 +68,7 @@ def wish(
         gateway=GATEWAY in (option.strip() for option in said.get("ovn-cms-options", "").split(",")),
         datapath_type=said.get("ovn-bridge-datapath-type") or _datapath_type(layout, switch, externals),
         ports=base_ports(tunnel_ip, externals),
-        watched=None if peers is None else bfd_ports(tunnel_ip, peers),
+        watched=None if peers is None else bfd_ports(peers),
         problem="; ".join(problems),
     )
 

@@ -27,6 +27,17 @@ async def meeting() -> AsyncIterator[tuple[Control, Host, Host]]:
         await control.close()
 
 
+def connect(host: Host, port: int, address: str) -> None:
+    """As flows of br-tun connect a patch to another host."""
+    v6 = "ipv6_" if ":" in address else ""
+    host.wait_bridge("br-tun")
+    for flow in (
+        f"in_port={port},actions=set_field:{address}->tun_{v6}dst,set_field:0->tun_id,output:2",
+        f"in_port=2,tun_id=0,tun_{v6}src={address},actions=output:{port}",
+    ):
+        host.ofctl("add-flow", "br-tun", flow)
+
+
 @pytest.mark.parametrize("family", [4, 6])
 async def test_a_peer_that_dies_is_told_at_once(meeting: tuple[Control, Host, Host], family: int) -> None:
     control, one, two = meeting
@@ -42,9 +53,13 @@ async def test_a_peer_that_dies_is_told_at_once(meeting: tuple[Control, Host, Ho
         await control.ready(host.name)
     assert (control.facts["h1"].tunnel_ip, control.facts["h2"].tunnel_ip) == addresses
 
+    control.hosts.sessions["h1"].set_peers({60001: "h2"})
+    control.hosts.sessions["h2"].set_peers({60007: "h1"})
+    connect(one, 60001, addresses[1])
+    await control.quiet(3.0)
+    assert control.facts["h1"].live == control.facts["h2"].live == frozenset(), "one of them has no flows"
     began = time.monotonic()
-    control.hosts.sessions["h1"].set_peers({60001: ("h2", addresses[1])})
-    control.hosts.sessions["h2"].set_peers({60007: ("h1", addresses[0])})
+    connect(two, 60007, addresses[0])
     await control.until(lambda: control.facts["h1"].live == {"h2"} and control.facts["h2"].live == {"h1"})
     print(f"both live after {time.monotonic() - began:.2f} s")
     told = len(control.told)
@@ -60,5 +75,10 @@ async def test_a_peer_that_dies_is_told_at_once(meeting: tuple[Control, Host, Ho
     await asyncio.to_thread(two.start_switch)
     if family == 6:
         ip([f"addr replace {addresses[1]}/64 dev br-phy nodad"], two.namespace)
+    await control.ready("h2")
+    await control.quiet(3.0)
+    assert control.facts["h1"].live == frozenset(), "it is there again, without flows"
+    began = time.monotonic()
+    connect(two, 60007, addresses[0])
     await control.until(lambda: control.facts["h1"].live == {"h2"} and control.facts["h2"].live == {"h1"})
     print(f"back after {time.monotonic() - began:.2f} s")

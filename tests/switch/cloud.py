@@ -73,7 +73,7 @@ class Cloud:
 
     async def flows(self, host: str, bridge: str = "br-int") -> list[str]:
         """What the switch has once everything up to now is confirmed."""
-        kept = self.control.bridges.get((host, bridge))
+        kept = self.control.switches.bridges.get((host, bridge))
         async with asyncio.timeout(LIMIT):
             while kept is not None and kept.channel is not None and not kept.settled(self.control.version):
                 await asyncio.sleep(0.005)  # a bridge tells control alone

@@ -130,10 +130,10 @@ async def test_a_restart_of_control_rewrites_no_flow(cloud: Cloud) -> None:
     before = {(h, b): await cloud.flows(h, b) for h in ("h1", "h2") for b in ("br-int", "br-tun")}
     facts = {port.id: (cloud.port(port.id).status, cloud.port(port.id).host_id) for port, _ in ports}
     await cloud.restart_control()
-    bridges = cloud.control.bridges
+    bridges = cloud.control.switches.bridges
     await cloud.until(lambda: len(bridges) == 4 and all(b.adopted for b in bridges.values()), "all is adopted")
     assert {(h, b): await cloud.flows(h, b) for h, b in before} == before
-    assert sum(bridge.written for bridge in cloud.control.bridges.values()) == 0
+    assert sum(bridge.written for bridge in cloud.control.switches.bridges.values()) == 0
     assert {port.id: (cloud.port(port.id).status, cloud.port(port.id).host_id) for port, _ in ports} == facts
     # What changed while nobody looked is found.
     port, host = ports[0]

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from controller.ovsdb.replica import RowChange
 from controller.southbound.kept import KINDS, PEERS, TAGS, ZONES
 from controller.southbound.layout import Layout
-from controller.southbound.own import BFD_KEY
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 BRIDGES = ("br-int", "br-a", "br-b")
@@ -47,19 +46,20 @@ def worlds(draw: st.DrawFn) -> Tables:
 
 
 def interfaces(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    kind, number = ("vxlan", int(name.removeprefix("bfd-"))) if name.startswith("bfd-") else ("patch", 3)
+    number = int(name.removeprefix("bfd-")) if name.startswith("bfd-") else 3
+    options = {"peer": name.replace("bfd", "peer")}
     good = {
         "name": st.just(name),
-        "type": st.just(kind),
-        "options": st.just({"key": BFD_KEY}),
+        "type": st.just("patch"),
+        "options": st.just(options),
         "ofport": st.just(number),
         "external_ids": st.sampled_from([{"tunbridge-peer": "p"}, {"tunbridge-peer": "q"}, {"iface-id": "p"}]),
         "link_state": st.sampled_from(["up", "down"]),
-        "bfd_status": st.sampled_from([{"forwarding": "true"}, {"forwarding": "false"}]),
+        "bfd_status": st.sampled_from([{"forwarding": "true"}, {"forwarding": "false", "flap_count": "2"}]),
     }
     other = good | {
-        "type": st.sampled_from([kind, "internal", ""]),
-        "options": st.sampled_from([{"key": BFD_KEY}, {}]),
+        "type": st.sampled_from(["patch", "internal", ""]),
+        "options": st.sampled_from([options, {}]),
         "ofport": st.sampled_from([number, None, -1, 60001]),
         "link_state": st.sampled_from(["up", None]),
         "bfd_status": st.sampled_from([{"forwarding": "true"}, {}]),
@@ -72,6 +72,7 @@ def seen(layout: Layout) -> dict[str, object]:
         "interfaces": layout.interfaces,
         "tags": layout.kept[TAGS],
         "live": layout.live,
+        "met": layout.met,
         "own": layout.own,
         "connected": {bridge for bridge in BRIDGES if layout.connected(bridge)},
         "places": {name: bridge for name in NAMES if (bridge := layout.place(name))},
@@ -94,15 +95,17 @@ def read(tables: Tables) -> dict[str, object]:
     for row in inside:
         if (key := row["external_ids"].get("iface-id")) is not None:
             interfaces[key] = min(row["ofport"], interfaces.get(key, row["ofport"]))
+    watched = [
+        (row["external_ids"]["tunbridge-peer"], row["bfd_status"])
+        for row in inside
+        if row["name"] == f"bfd-{row['ofport']}" and row["type"] == "patch"
+        if row["options"] == {"peer": f"peer-{row['ofport']}"} and "tunbridge-peer" in row["external_ids"]
+    ]
     return {
         "interfaces": interfaces,
         "tags": {n: ids[f"tunbridge-tag-{n}"] for n in (1, 2) if f"tunbridge-tag-{n}" in ids},
-        "live": {
-            row["external_ids"]["tunbridge-peer"]
-            for row in inside
-            if row["name"] == f"bfd-{row['ofport']}" and row["type"] == "vxlan" and row["options"] == {"key": BFD_KEY}
-            if row["bfd_status"].get("forwarding") == "true" and "tunbridge-peer" in row["external_ids"]
-        },
+        "live": {id for id, status in watched if status.get("forwarding") == "true"},
+        "met": {id for id, status in watched if status.get("forwarding") == "true" or "flap_count" in status},
         "own": {port["name"] for port in ports.values() if port["name"] not in ("vm", "nic")},
         "connected": {
             bridge
