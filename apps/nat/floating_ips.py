@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from apps.contract import Lack, Wanted, on_host, on_network
 from apps.nat.gateways import asked_for, key_of
-from apps.routing.hop import from_prefix, interface_of_subnet, larger_than, router_of
+from apps.routing.hop import from_prefix, interface_of_subnet, larger_than, router_of, to_prefix
 from apps.routing.pipeline import CLEAN, IPV4
 from controller.model import FloatingIP, Network, Port, Router
 from controller.view.network import FLOATING_IP, NETWORK, PORT, ZONE
@@ -53,7 +53,8 @@ def floating_ip(view: View, id: str) -> Iterator[Wanted]:
         arrives = Match({**key_of(network), f.ETH_TYPE: IPV4, f.IPV4_DST: address})
         if inside is None:
             # What forwardings do not take may be an error about what they have taken.
-            yield here, Flow(t.INBOUND, 10, arrives, (Ct(zone, t.RETURNED, nat=Nat()),))
+            other = Match({**key_of(network), **to_prefix(router, address)})
+            yield here, Flow(t.INBOUND, 10, other, (Ct(zone, t.RETURNED, nat=Nat()),))
             continue
         # Conntrack sees to what ICMP errors quote. The addresses are set besides: one stands for one, so that also goes
         # on what conntrack does not know, as after the gateway has changed, and no inside address ever leaves.

@@ -54,7 +54,7 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
         yield here, flow
     zone = view.row(ZONE, key)
     for fixed in port.fixed_ips:
-        yield here, _echo(network, fixed.ip_address)
+        yield here, _echo(router, network, fixed.ip_address)
     address = next((fixed.ip_address for fixed in port.fixed_ips if ":" not in fixed.ip_address), None)
     if zone is not None and address is not None and router.enable_snat:
         for flow in _source_translation(router, port, network, address, zone):
@@ -121,19 +121,20 @@ def _source_translation(router: Router, port: Port, network: Network, address: s
     yield Flow(t.NATTED, 20, Match(from_prefix(router, address)), (Goto(t.UPLINK),))
     # Were it translated to the address that it is for, it would come back for ever.
     yield Flow(t.NAT, 15, Match(to_prefix(router, address)), ())
-    back = Match({**key_of(network), f.ETH_TYPE: IPV4, f.IPV4_DST: address})
+    back = Match({**key_of(network), **to_prefix(router, address)})
     yield Flow(t.INBOUND, 20, back, (Ct(zone, t.RETURNED, nat=Nat()),))
 
 
-def _echo(network: Network, address: str) -> Flow:
+def _echo(router: Router, network: Network, address: str) -> Flow:
     """What asks whether the router is there is no connection's, and answered where all echoes to it are."""
     if ":" in address:
-        asked: dict[f.Field, Value] = {**ICMPV6, f.ICMPV6_TYPE: 128, f.IPV6_DST: address}
+        asked: dict[f.Field, Value] = {**ICMPV6, f.ICMPV6_TYPE: 128}
     else:
-        asked = {f.ETH_TYPE: IPV4, f.IP_PROTO: 1, f.ICMPV4_TYPE: 8, f.IPV4_DST: address}
+        asked = {f.IP_PROTO: 1, f.ICMPV4_TYPE: 8}
+    asked = {**key_of(network), **to_prefix(router, address), **asked}
     # The answer may be for a connection of another router that has its gateway here: what conntrack has found out about
     # the question must not be taken for the answer's.
-    return Flow(t.INBOUND, 30, Match({**key_of(network), **asked}), (Ct(0), Resubmit(t.ROUTE)))
+    return Flow(t.INBOUND, 30, Match(asked), (Ct(0), Resubmit(t.ROUTE)))
 
 
 def _without_translation(view: View, router: Router, network: Network, port: Port) -> Iterator[Flow]:

@@ -83,6 +83,8 @@ class Site(NamedTuple):
     ways: tuple[Way, ...]
     floating: frozenset[Vm]
     scoped: frozenset[Net]
+    met: bool
+    """BFD has found all hosts."""
 
     def way(self, vm: Vm) -> Way | None:
         """Out of the VM's network: its router's, while that is up."""
@@ -130,9 +132,9 @@ def sites(draw: st.DrawFn) -> Site:
     uplinks = draw(st.frozensets(hosts, min_size=1))
     asking = draw(st.sampled_from([frozenset(), draw(st.frozensets(hosts))]))
     vlan = draw(st.sampled_from([0, 5]))
-    return Site(
-        Tenancy(tuple(nets), tuple(gates), vms), vlan, uplinks, asking, tuple(ways), frozenset(floating), scoped
-    )
+    tenancy = Tenancy(tuple(nets), tuple(gates), vms)
+    met = draw(mostly)
+    return Site(tenancy, vlan, uplinks, asking, tuple(ways), frozenset(floating), scoped, met)
 
 
 def site_puts(site: Site) -> list[Put]:
@@ -141,7 +143,7 @@ def site_puts(site: Site) -> list[Put]:
     for host, address in HOSTS.items():
         uplinks = ((PHYSICAL, PATCH_EX),) if host in site.uplinks else ()
         rows.append((HOST, host, Peer(address, uplinks, host in site.asking)))
-        rows += [(MET, (host, other), True) for other in HOSTS if other != host]
+        rows += [(MET, (host, other), True) for other in HOSTS if site.met and other != host]
     rows.append((NETWORK, "ext", Network(id="ext", vni=0xABCDEF, external=True, segments=segments, mtu=1450)))
     pool = SubnetPool(
         id="pool", prefixes=("10.0.0.0/8",), ip_version=4, min_prefixlen=8, max_prefixlen=32, default_prefixlen=24,

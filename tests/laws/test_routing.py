@@ -104,11 +104,9 @@ class Walk:
         version = self.probe.version
         if self.to in {gate.address(version, each) for each in gate.nets}:
             return self.answer(gate, net, before, hops)
-        return {
-            outcome
-            for out, hop in self.ways(gate) or [(None, "")]
-            for outcome in (self.send(gate, out, hop, ttl - 1, hops) if out else {PUNTED})
-        }
+        if not (ways := self.ways(gate)):
+            return {PUNTED}
+        return {outcome for out, hop in ways for outcome in self.send(gate, out, hop, ttl - 1, hops)}
 
     def answer(self, gate: Gate, net: Net, before: Gate | None, hops: int) -> set[Outcome]:
         """It goes back by where it came from."""
@@ -180,8 +178,9 @@ def probes(tenancy: Tenancy, chance: random.Random) -> Iterator[Probe]:
                     yield Probe(sender, gate, to, chance.random() < 0.3, ttl, chance.random() < 0.1)
 
 
+@pytest.mark.timeout(360)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(tenancies(), st.randoms(use_true_random=False))
 def test_where_routed_packets_arrive(fabric: Fabric, tenancy: Tenancy, chance: random.Random) -> None:
