@@ -8,8 +8,23 @@ import msgspec
 from controller.compile.ledger import Entry, Slot
 from controller.observe.rules import describe, rules_of_set
 from controller.southbound.installed import InstalledFlow
-from controller.view.network import HOSTS_OF_SET, LOCATION, MEMBER, NETWORK, PORT, RULE
+from controller.view.network import (
+    ALWAYS,
+    FLOATING_IP,
+    FORWARDING,
+    HOSTS_OF_NETWORK,
+    HOSTS_OF_SET,
+    LEARNED,
+    LOCATION,
+    MEMBER,
+    NETWORK,
+    PEER,
+    PORT,
+    ROUTER,
+    RULE,
+)
 from controller.view.source import Source
+from controller.view.topology import ROUTER_OF_PORT, ROUTER_ON_HOST
 from flows.decode import Undecodable, decode
 from flows.flow import Flow
 from flows.tables import BY_NUMBER, RULES
@@ -17,6 +32,18 @@ from flows.text import named
 
 if TYPE_CHECKING:
     from controller.control import Control
+
+
+NAMED: dict[Source, tuple[str, Any]] = {
+    LOCATION: ("port", PORT),
+    ROUTER_OF_PORT: ("port", PORT),
+    NETWORK: ("network", NETWORK),
+    HOSTS_OF_NETWORK: ("network", NETWORK),
+    ROUTER: ("router", ROUTER),
+    FLOATING_IP: ("floating IP", FLOATING_IP),
+    FORWARDING: ("port forwarding", FORWARDING),
+}
+"""Source of a unit's key -> what it is, and the rows that name it."""
 
 
 class ExplainedFlow(msgspec.Struct, frozen=True):
@@ -95,19 +122,22 @@ def _intent(control: "Control", e: Entry, sets: dict[str, dict[Slot, str]]) -> s
 
 def intent(control: "Control", source: Source, key: Hashable) -> str:
     """A unit's key in words: what kind of thing it is, its id, and its name where it has one."""
-    kinds: dict[str, Any] = {"location": PORT, "port": PORT, "network": NETWORK, "hosts of network": NETWORK}
-    if source.name == "always":
+    if source is ALWAYS:
         return ""
-    if (kind := kinds.get(source.name)) is not None:
-        row = control.view.row(kind, key)
-        label = "port" if kind is PORT else "network"
+    if source in NAMED:
+        label, rows = NAMED[source]
+        row = control.view.row(rows, key)
         return f"{label} {key}" + (f" ({row.name})" if row is not None and row.name else "")
-    if source is MEMBER and isinstance(key, tuple):
-        return f"member {key[1]} of security group {key[0]}"
+    if isinstance(key, tuple):
+        if source is MEMBER:
+            return f"member {key[1]} of security group {key[0]}"
+        if source is LEARNED:
+            return f"neighbour {key[1]} on network {key[0]}"
+        if source is ROUTER_ON_HOST:
+            return f"{intent(control, ROUTER, key[1])} on {key[0]}"
+        return f"{'host' if source is PEER else 'network'} {key[1]} on {key[0]}"
     if source is HOSTS_OF_SET:
         return f"security groups {key}" if key else "no security group"
-    if isinstance(key, tuple):
-        return f"network {key[1]} on {key[0]}"
     return f"{source.name} {key}"
 
 
