@@ -144,11 +144,11 @@ PATH = Table(
 EXIT = Table(
     BR_INT, 16, "exit",
     "Out of the router's gateway: from a floating IP that this host has, else by the first gateway host that lives.",
-    matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_SRC, f.IPV4_DST),
+    matches=(f.ROUTER, f.FLAGS, f.ETH_TYPE, f.IPV4_SRC, f.IPV4_DST),
     writes=(
         f.NETWORK_KEY, f.FLAGS, f.OUTPUT, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST,
     ),
-    goto=("gateway", "uplink"), calls=("l2",),
+    goto=("gateway", "uplink"), calls=("l2",), outputs="the controller",
 )  # fmt: skip
 GATEWAY = Table(
     BR_INT, 17, "gateway",

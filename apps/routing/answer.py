@@ -30,6 +30,7 @@ from controller.view.topology import (
     ROUTERS_OF_NETWORK,
     ROUTERS_OUTSIDE,
     SIZES,
+    external,
     ranked,
 )
 from controller.view.view import View
@@ -182,6 +183,9 @@ def _reason(view: View, packet: PacketIn, router: Router, network: Network, what
 
 def _mtu(view: View, packet: PacketIn, router: Router, network: Network, what: Heard) -> int:
     """Of the network where the packet was to go."""
+    if packet.table == t.EXIT.number:
+        outer = view.row(NETWORK, external(view, router.id) or "")
+        return outer.mtu if outer is not None else network.mtu
     if packet.table != t.INBOUND.number:
         return network.mtu
     for id in view.members(OWNERS, (network.id, what.target)):

@@ -59,9 +59,18 @@ def into(
     view: View, router: Router, port: Port, network: Network, nexthop: str | None, version: int
 ) -> tuple[Action, ...]:
     """Through an interface."""
+    return (
+        *shrinks(view, router, network),
+        DecTtl(),
+        Set(f.ETH_SRC, port.mac_address),
+        *towards(network, nexthop, version),
+    )
+
+
+def shrinks(view: View, router: Router, network: Network) -> tuple[Action, ...]:
+    """A look at the size of what comes from inside, where it may exceed a network's MTU."""
     sizes = view.row(SIZES, router.id)
-    check = (larger_than(network.mtu),) if sizes is not None and network.mtu < sizes.largest else ()
-    return (*check, DecTtl(), Set(f.ETH_SRC, port.mac_address), *towards(network, nexthop, version))
+    return (larger_than(network.mtu),) if sizes is not None and network.mtu < sizes.largest else ()
 
 
 def larger_than(mtu: int) -> CheckLarger:

@@ -101,6 +101,7 @@ def _router() -> Iterator[Flow]:
 def _next_hop() -> Iterator[Flow]:
     for family in FAMILIES:
         yield Flow(t.NEXTHOP, 90, Match({f.ETH_TYPE: family, f.FLAGS: (t.LARGER, t.LARGER)}), PUNT)
+        yield Flow(t.EXIT, 90, Match({f.ETH_TYPE: family, f.FLAGS: (t.LARGER, t.LARGER)}), PUNT)
     yield Flow(t.NEXTHOP, 80, Match({f.MAC: 0}), PUNT)
     yield Flow(t.NEXTHOP, 0, Match({}), (Move(f.MAC, f.ETH_DST, 48), Goto(t.L2)))
     yield Flow(t.GATEWAY, 20, Match({f.OUTPUT: t.OURSELVES}), (Goto(t.NAT),))

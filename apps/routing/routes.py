@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from apps.contract import Lack, Wanted, on_router
-from apps.routing.hop import attached, holds, interface_towards, into, length, router_of, to_prefix, towards
+from apps.routing.hop import attached, holds, interface_towards, into, length, router_of, shrinks, to_prefix, towards
 from apps.routing.interfaces import CONNECTED
 from controller.model import Network, Router, Subnet
 from controller.view.topology import GATEWAYS
@@ -17,7 +17,6 @@ from flows.match import Match
 
 STATIC = CONNECTED - 1
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
-OUT: tuple[Action, ...] = (DecTtl(), Goto(t.EXIT))
 
 
 def routes(view: View, id: str) -> Iterator[Wanted]:
@@ -27,13 +26,16 @@ def routes(view: View, id: str) -> Iterator[Wanted]:
     here = on_router(id)
     gateway = attached(view, router.gateway_port_id) if router.gateway_port_id else None
     network, subnets = (gateway[1], gateway[2]) if gateway else (None, [])
+    out: tuple[Action, ...] = ()
     if network is not None:
         if network.segment is None:
             yield Lack(f"its external network {network.id} is on no physical network (provider:physical_network)")
         elif not view.row(GATEWAYS, id):
             yield Lack(f"no host reaches the physical network {network.segment.physical_network} (bridge mappings)")
+        # Looked at here, where the sender's address is still its own, for table `exit` to tell it.
+        out = (*shrinks(view, router, network), DecTtl(), Goto(t.EXIT))
         for subnet in subnets:
-            for flow in _out(router, network, subnet):
+            for flow in _out(router, network, subnet, out):
                 yield here, flow
     several: dict[str, list[str]] = defaultdict(list)
     for route in router.routes:
@@ -42,8 +44,8 @@ def routes(view: View, id: str) -> Iterator[Wanted]:
         ways: list[tuple[Action, ...]] = []
         for nexthop in nexthops:
             if network is not None and any(holds(subnet.cidr, nexthop) for subnet in subnets):
-                ways.append(OUT)
-                if ways.count(OUT) == 1:
+                ways.append(out)
+                if ways.count(out) == 1:
                     uplink = towards(network, nexthop, 6 if ":" in nexthop else 4)
                     yield here, Flow(t.UPLINK, STATIC + 2 * length(prefix), Match(to_prefix(router, prefix)), uplink)
             elif (through := interface_towards(view, id, nexthop)) is not None:
@@ -54,15 +56,15 @@ def routes(view: View, id: str) -> Iterator[Wanted]:
             yield here, flow
 
 
-def _out(router: Router, network: Network, subnet: Subnet) -> Iterator[Flow]:
+def _out(router: Router, network: Network, subnet: Subnet, out: tuple[Action, ...]) -> Iterator[Flow]:
     """To the external network, and by its gateway to all else."""
     connected = to_prefix(router, subnet.cidr)
     priority = CONNECTED + 2 * length(subnet.cidr)
-    yield Flow(t.ROUTE, priority, Match(connected), OUT)
+    yield Flow(t.ROUTE, priority, Match(connected), out)
     yield Flow(t.UPLINK, priority, Match(connected), towards(network, None, subnet.ip_version))
     if subnet.gateway_ip is not None:
         default = Match(to_prefix(router, DEFAULTS[subnet.ip_version]))
-        yield Flow(t.ROUTE, STATIC - 1, default, OUT)
+        yield Flow(t.ROUTE, STATIC - 1, default, out)
         yield Flow(t.UPLINK, STATIC - 1, default, towards(network, subnet.gateway_ip, subnet.ip_version))
 
 

@@ -47,7 +47,11 @@ class Announcer:
         """Announce what is due and confirmed."""
         for key, version in list(self._due.items()):
             holder = self.holder(key)
-            if holder is None or holder == self._holder.get(key):
+            if holder is None:
+                # It is no more, or nobody is there to answer for it.
+                del self._due[key]
+                self._holder.pop(key, None)
+            elif holder == self._holder.get(key):
                 del self._due[key]
             elif self._settled(holder, version):
                 del self._due[key]
@@ -55,10 +59,6 @@ class Announcer:
                 if key not in self._inherited or holder != self._first(key):
                     self._tell(key, holder)
                 self._inherited.discard(key)
-
-    def forget(self, key: str) -> None:
-        self._holder.pop(key, None)
-        self._due.pop(key, None)
 
     def holder(self, key: str) -> str | None:
         """The host that answers for a floating IP or a router now, as far as hosts have told."""

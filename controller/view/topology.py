@@ -85,7 +85,7 @@ class Hosting(msgspec.Struct, frozen=True):
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """MTUs of the networks that a router joins, bytes: the largest of all, and the smallest of those behind it."""
+    """MTUs of the networks behind a router, bytes."""
 
     largest: int
     smallest: int
@@ -176,12 +176,9 @@ def gateways(view: View, router: str, kept: tuple[str, ...] | None) -> tuple[str
 
 
 def sizes(view: View, router: str, _: Sizes | None) -> Sizes | None:
-    def mtus(index: Index[str, str]) -> list[int]:
-        rows = (view.row(n.NETWORK, id) for id in view.members(index, router))
-        return [row.mtu for row in rows if row is not None]
-
-    inner, outer = mtus(NETWORKS_OF_ROUTER), mtus(EXTERNAL_OF_ROUTER)
-    return Sizes(max(inner + outer), min(inner)) if inner else None
+    rows = (view.row(n.NETWORK, id) for id in view.members(NETWORKS_OF_ROUTER, router))
+    mtus = [row.mtu for row in rows if row is not None]
+    return Sizes(max(mtus), min(mtus)) if mtus else None
 
 
 def hosting(view: View, id: str, _: Hosting | None) -> Hosting | None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.hosts.icmp import NO_PORT, NO_ROUTE, TOO_BIG, TTL_EXCEEDED, IcmpError
 from tests.hosts.namespace import run
-from tests.hosts.outside import GATEWAY
+from tests.hosts.outside import GATEWAY, INTERNET
 from tests.hosts.project import MTU, Seat
 from tests.hosts.routed import A1, A2, B1, B2, SEATS, Routed
 from tests.hosts.talk import SILENCE
@@ -165,6 +165,18 @@ def test_outside_learns_the_smaller_mtu(routed: Routed, name: str) -> None:
     assert told and (told.kind, told.mtu) == (TOO_BIG[4], MTU)
     assert told.origin in (routed.snat, address), "from an address that is known outside"
     assert routed.inet.provoke(address, size=MTU - 28, whole=True) == IcmpError(address, NO_PORT[4], 0)
+
+
+@pytest.mark.parametrize("name", ("b2", "a1", "a2"))
+def test_inside_learns_the_smaller_mtu_of_the_outside(routed: Routed, name: str) -> None:
+    """Before anything is translated: behind SNAT, and with floating IPs on both kinds of hosts."""
+    vm, gateway = routed.vm(name), "10.2.0.1" if name == "b2" else "10.1.0.1"
+    vm.reach(INTERNET)
+    routed.operator.update("network", routed.external["id"], mtu=1400)
+    try:
+        until(lambda: vm.provoke(INTERNET, size=1422, whole=True), IcmpError(gateway, TOO_BIG[4], 1400))
+    finally:
+        routed.operator.update("network", routed.external["id"], mtu=1500)
 
 
 def test_interface_comes_and_goes(routed: Routed) -> None:
