@@ -39,10 +39,10 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     if router is None or found is None or not view.members(ROUTER_ON_HOST, key):
         return
     port, network, _ = found
-    if not (hosts := view.row(GATEWAYS, id)):
+    hosts, choose = view.row(GATEWAYS, id) or (), _choose(view, host, id)
+    if choose is None:
         return
     here = on_host(host)
-    choose = _choose(view, host, id)
     steer = (Set(f.ETH_DST, port.mac_address), choose, Goto(t.GATEWAY))
     yield here, Flow(t.EXIT, 10, Match({f.ROUTER: router.number}), steer)
     if host not in hosts:
@@ -61,8 +61,8 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
             yield here, flow
 
 
-def _choose(view: View, host: str, router: str) -> Action:
-    """Load into OUTPUT where the router's gateway is."""
+def _choose(view: View, host: str, router: str) -> Action | None:
+    """Load into OUTPUT where the router's gateway is. None: there is none, or no way there yet."""
     choices: list[int] = []
     for other in ranked(view, router):
         if other == host:
@@ -77,7 +77,7 @@ def _choose(view: View, host: str, router: str) -> Action:
             # rank lower would think that it is their turn.
             return Set(f.OUTPUT, port)
         choices.append(port)
-    return FirstLive(f.OUTPUT, tuple(choices))
+    return FirstLive(f.OUTPUT, tuple(choices)) if choices else None
 
 
 def _to_the_router(view: View, router: Router, port: Port, network: Network, choose: Action) -> Iterator[Flow]:

@@ -46,7 +46,10 @@ from controller.view.network import (
 )
 from controller.view.view import Put
 
-HOSTS = ("h1", "h2", "h3")
+JOINED = ("h1", "h2", "h3")
+"""Hosts that have said which numbers they keep."""
+HOSTS = (*JOINED, "h4")
+"""And one that is known of old, and has not come yet."""
 NETWORKS = tuple(f"n{i}" for i in range(3))
 GROUPS = ("g0", "g1", "g2")
 PAIRS = (
@@ -309,7 +312,7 @@ history = st.one_of(_changes, st.builds(lambda first, rest: [first, *rest], basi
 
 def start() -> Desired:
     desired = Desired()
-    for host in HOSTS:
+    for host in JOINED:
         desired.joined(host, {})
     return desired
 

@@ -7,7 +7,7 @@ from controller.view.topology import GATEWAYS
 from controller.view.view import Put
 from flows.flow import Flow, check
 from flows.overlap import overlaps
-from tests.laws.histories import HOSTS, KINDS, Switches, history, removal, start, wanted
+from tests.laws.histories import HOSTS, JOINED, KINDS, Switches, history, removal, start, wanted
 
 Batches = list[list[Put]]
 
@@ -32,7 +32,7 @@ def test_incremental_equals_from_scratch(batches: Batches) -> None:
     scratch = start()
     # The same numbers and gateways: these depend on the history, and on nothing else.
     puts = [(kind, key, row) for kind in KINDS for key, row in desired.view.all(kind).items()]
-    for host in HOSTS:
+    for host in JOINED:
         for kind, numbers in scratch.numbers[host].items():
             numbers.by_key.update(desired.numbers[host][kind].by_key)
         puts += scratch.joined(host, {})
