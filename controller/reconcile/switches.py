@@ -13,7 +13,7 @@ from controller.reconcile.bridge import Bridge
 from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
-from flows.fields import PORT_CONTROLLER
+from flows.fields import PORT_LOCAL
 from flows.tables import BR_INT, BR_TUN
 from flows.wire import action_bytes
 
@@ -77,7 +77,8 @@ class Switches:
         """By br-int of a host; nothing when it is not there."""
         bridge = self.bridges.get((host, BR_INT))
         if bridge is not None and bridge.channel is not None:
-            bridge.channel.packet_out(PORT_CONTROLLER, packet.data, b"".join(map(action_bytes, packet.actions)))
+            # From a port that exists: see docs/field-notes.md.
+            bridge.channel.packet_out(PORT_LOCAL, packet.data, b"".join(map(action_bytes, packet.actions)))
 
     def _wanted(self, host: str, bridge: str) -> Iterator[Entry]:
         return (e for e in self._desired.compiler.desired(host) if e.bridge == bridge)

@@ -9,11 +9,16 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from controller.compile.ledger import Entry
+from controller.southbound.packet import packet_out
+from flows.actions import Action
+from flows.fields import PORT_LOCAL
 from flows.flow import Flow, MeterConfig
 from flows.tables import PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
 from flows.text import text
+from flows.wire import action_bytes
 from tests.laws.unixctl import ask
 from tests.switch.vswitch import Vswitch
+from tests.switch.wire import Wire
 
 BFD_KEY = 0xFFFFFF
 BFD_TO = bytes.fromhex("002320000001")
@@ -117,6 +122,11 @@ class _Host:
         found = re.search(r"hit:(\d+) missed:(\d+)", self.ask("dpif/show"))
         assert found
         return int(found[1]) + int(found[2])
+
+    def say(self, frame: bytes, *actions: Action) -> None:
+        """As the controller sends a frame through actions."""
+        with Wire(self._switch.management("br-int")) as wire:
+            assert wire.send([packet_out(0, PORT_LOCAL, frame, b"".join(map(action_bytes, actions)))]) == []
 
     def outputs(self) -> list[tuple[int | str, bytes]]:
         self.ask("version")

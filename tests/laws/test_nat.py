@@ -9,7 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps.routing.frame import EXPIRED, error
 from controller.view.topology import GATEWAYS
+from flows.actions import Resubmit, Set
+from flows.fields import ROUTER
+from flows.tables import ROUTE
 from tests.hosts.frame import REPLY, Arp, arp_request, mac_text, parse_arp
 from tests.laws.outside import (
     FAR,
@@ -310,3 +314,19 @@ def test_a_floating_ip_costs_few_flows(rack: Rack) -> None:
     for vm, expected in ((VMS[2], {"h1": 1, "h2": 6, "h3": 0}), (VMS[3], {"h1": 6, "h2": 1, "h3": 0})):
         desired = site_compiled(SITE, peers)
         assert more(desired, floating(SITE, vm)) == expected
+
+
+def test_an_error_by_the_controller_comes_through(rack: Rack) -> None:
+    """It belongs to the connection of the packet that has come to its end, so a port that takes nothing takes it."""
+    vm = Vm(1, INNER[0], "h1", True, CLOSED)
+    trial = Trial(
+        rack, SITE._replace(tenancy=Tenancy(INNER, (GATE,), (vm,)), floating=frozenset()), frozenset(), random.Random(1)
+    )
+    ending = trial.sends(vm, INNER[1].address(4, 102), UDP, 1024, 33434)._replace(ttl=1)
+    assert trial.from_vm(vm, ending) == []
+    said = error(EXPIRED, GATE.mac(vm.net), GATE.address(4, vm.net), vm.address(4), ending.frame())
+    for unasked in (False, True):
+        rack.hosts["h1"].say(said, Set(ROUTER, 0xFFFFFF00), Resubmit(ROUTE))
+        heard = [(name, frame[34]) for name, frame in rack.hosts["h1"].outputs() if name != "cable"]
+        assert heard == ([] if unasked else [(1, 11)])
+        rack.forget()
