@@ -183,7 +183,7 @@ NATTED = Table(
     BR_INT, 19, "natted",
     "What has been translated goes on. No port was left for what is dropped, and counted, here.",
     matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_SRC), goto=("uplink",),
-    drops="all ports of the router's external address are in use",
+    drops="no port of the router's external address was found free",
 )  # fmt: skip
 UPLINK = Table(
     BR_INT, 20, "uplink",

@@ -73,3 +73,13 @@ def _checksum(data: bytes) -> int:
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
+
+
+def syn(destination_mac: str, source_mac: str, source: str, source_port: int, destination: str, port: int) -> bytes:
+    """The first packet of a TCP connection (RFC 9293, section 3.1)."""
+    addresses = socket.inet_aton(source) + socket.inet_aton(destination)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, socket.IPPROTO_TCP, 0)
+    head = head[:10] + struct.pack("!H", _checksum(head + addresses)) + addresses
+    tcp = struct.pack("!HHIIHHHH", source_port, port, 0, 0, 0x5002, 65535, 0, 0)
+    check = _checksum(addresses + struct.pack("!HH", socket.IPPROTO_TCP, len(tcp)) + tcp)
+    return ethernet(destination_mac, source_mac, IPV4, head + tcp[:16] + struct.pack("!HH", check, 0))
