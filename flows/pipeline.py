@@ -76,6 +76,7 @@ def _contents(table: Table) -> Iterator[tuple[str, str]]:
     yield "calls", _listed(table.calls)
     yield "goes to", _listed(table.goto)
     yield "sends to", table.outputs
+    yield "drops", table.drops
 
 
 def _names(fields: Iterable[Field]) -> str:

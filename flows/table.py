@@ -22,6 +22,8 @@ class Table(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Names of the tables that its flows resubmit to."""
     outputs: str = ""
     """Where its flows send packets out, in words; empty: nowhere."""
+    drops: str = ""
+    """Why its flows without actions drop, in words; empty: it has none, or they drop nothing that is missed."""
 
     def __repr__(self) -> str:
         return f"{self.bridge}/{self.name}"

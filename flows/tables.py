@@ -43,6 +43,7 @@ CLASSIFY = Table(
     "network untagged or by its tag; or handed over by another host for a router.",
     matches=(f.IN_PORT, f.ETH_SRC, f.VLAN_VID), writes=(f.NETWORK_KEY, f.FLAGS, f.SET),
     goto=("punt", "outside", "steered", "l2"),
+    drops="from no port's own MAC, or from a network that is not here",
 )  # fmt: skip
 PUNT = Table(
     BR_INT, 1, "punt",
@@ -57,27 +58,32 @@ ADDRESS = Table(
     matches=(f.FLAGS, *_PROTOCOL, f.IPV6_SRC, f.UDP_SRC, f.UDP_DST),
     reads=(f.ETH_SRC, f.ARP_SPA, f.IPV4_SRC, f.ND_TARGET),
     writes=(f.ADDRESS, f.ARP_SHA, f.IPV6_SRC, f.ND_SLL, f.ND_TLL), goto=("spoof", "track", "resolve"),
+    drops="neither ARP nor IP, or what only a server or a router may send",
 )  # fmt: skip
 SPOOF = Table(
     BR_INT, 3, "spoof",
     "Only addresses that belong to the port go on.",
     matches=(f.IN_PORT, f.ETH_SRC, f.ETH_TYPE, f.ADDRESS), goto=("track",),
+    drops="the address is not the port's",
 )  # fmt: skip
 TRACK = Table(
     BR_INT, 4, "track",
     "Into the conntrack zone of the network; what is neither stateful nor filtered goes past it.",
     matches=(f.FLAGS, *_PROTOCOL), reads=(f.TAG,), writes=(f.FLAGS,), goto=("egress", "resolve"), calls=("tag",),
+    drops="neither ARP nor IP",
 )  # fmt: skip
 EGRESS = Table(
     BR_INT, 5, "egress",
     "May the sender send it? The original direction by its egress rules; a reply by the ingress rules that the "
     "connection came in by, so that a rule that goes takes both directions with it.",
     matches=(f.CT_STATE, f.ETH_TYPE), reads=_TUPLE, writes=_ASK, goto=("sent",), calls=("service", "rules", "set"),
+    drops="conntrack finds it invalid",
 )  # fmt: skip
 SENT = Table(
     BR_INT, 6, "sent",
     "What no rule allows is dropped, and counted, here.",
     matches=(f.FLAGS,), writes=(f.FLAGS,), goto=("resolve",),
+    drops="no egress rule allows it",
 )  # fmt: skip
 OUTSIDE = Table(
     BR_INT, 7, "outside",
@@ -89,6 +95,7 @@ STEERED = Table(
     BR_INT, 8, "steered",
     "From another host, for the gateway of a router, known by its MAC. A gateway that ranks higher and lives gets it.",
     matches=(f.ETH_DST,), writes=(f.ROUTER, f.OUTPUT), goto=("gateway",),
+    drops="handed over for a router whose gateway is not here",
 )  # fmt: skip
 WATCH = Table(
     BR_INT, 9, "watch",
@@ -122,6 +129,7 @@ ROUTER = Table(
     "and what has come to the end of its time. The sender's connection is remembered: it leaves the network here.",
     matches=(f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.CT_STATE), reads=(f.ARP_TPA, f.TAG), writes=(f.ADDRESS, f.MAC),
     goto=("route",), calls=("neighbour", "reply"), outputs="the controller",
+    drops="neither ARP nor IP, to a router",
 )  # fmt: skip
 ROUTE = Table(
     BR_INT, 14, "route",
@@ -133,6 +141,7 @@ ROUTE = Table(
         f.IPV6_SRC, f.IPV6_DST, f.IP_TTL, f.ICMPV4_TYPE, f.ICMPV6_TYPE,
     ),
     goto=("path", "exit", "nexthop"), calls=("neighbour", "l2"), outputs="the controller",
+    drops="addressed to a router",
 )  # fmt: skip
 PATH = Table(
     BR_INT, 15, "path",
@@ -140,6 +149,7 @@ PATH = Table(
     matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST, f.PATH),
     writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT, f.ETH_SRC, f.IP_TTL), goto=("exit", "nexthop"),
     calls=("neighbour",),
+    drops="the router has no such next hop",
 )  # fmt: skip
 EXIT = Table(
     BR_INT, 16, "exit",
@@ -149,6 +159,7 @@ EXIT = Table(
         f.NETWORK_KEY, f.FLAGS, f.OUTPUT, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST,
     ),
     goto=("gateway", "uplink"), calls=("l2",), outputs="the controller",
+    drops="the router has no gateway host, or no way to one yet",
 )  # fmt: skip
 GATEWAY = Table(
     BR_INT, 17, "gateway",
@@ -166,17 +177,20 @@ NAT = Table(
         f.NETWORK_KEY, f.FLAGS, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST, f.TCP_SRC, f.UDP_SRC,
     ),
     goto=("natted", "uplink"), calls=("l2",),
+    drops="no address to leave by, or to the router's own external address",
 )  # fmt: skip
 NATTED = Table(
     BR_INT, 19, "natted",
     "What has been translated goes on. No port was left for what is dropped, and counted, here.",
     matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_SRC), goto=("uplink",),
+    drops="all ports of the router's external address are in use",
 )  # fmt: skip
 UPLINK = Table(
     BR_INT, 20, "uplink",
     "The next hop on the external network.",
     matches=(f.ROUTER, f.ETH_TYPE, f.IPV4_DST, f.IPV6_DST),
     writes=(f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.IN_PORT), goto=("nexthop",), calls=("neighbour",),
+    drops="no next hop outside",
 )  # fmt: skip
 NEXTHOP = Table(
     BR_INT, 21, "nexthop",
@@ -207,11 +221,13 @@ INBOUND = Table(
         f.NETWORK_KEY, f.FLAGS, f.ETH_SRC, f.ETH_DST, f.IP_TTL, f.ADDRESS, f.MAC, f.IPV4_DST, f.TCP_DST, f.UDP_DST,
     ),
     goto=("returned",), calls=("neighbour", "reply", "route", "l2"), outputs="the controller",
+    drops="no external address here",
 )  # fmt: skip
 RETURNED = Table(
     BR_INT, 25, "returned",
     "Replies go on to who asked. What was sent to a router's external address and is no reply is dropped here.",
     matches=(f.CT_STATE,), calls=("route",),
+    drops="sent to a router's external address, and no reply",
 )  # fmt: skip
 FLOOD = Table(
     BR_INT, 26, "flood",
@@ -223,11 +239,13 @@ HEAR = Table(
     "Called, with a set. May its ports hear what is flooded? A group address has no connection: each packet by itself.",
     matches=(f.FLAGS, *_PROTOCOL), reads=(f.IPV4_SRC, f.IPV6_SRC), writes=_ASK,
     calls=("service", "rules", "set", "heard", "chunks"),
+    drops="neither ARP nor IP",
 )  # fmt: skip
 HEARD = Table(
     BR_INT, 28, "heard",
     "Called. What no rule allows is dropped, and counted, here.",
     matches=(f.FLAGS,), calls=("chunks",),
+    drops="no ingress rule allows it",
 )  # fmt: skip
 CHUNKS = Table(
     BR_INT, 29, "chunks",
@@ -243,6 +261,7 @@ ADMIT = Table(
     BR_INT, 31, "admit",
     "Into the conntrack zone of the network, unless the sender's side has been there.",
     matches=(f.FLAGS, *_PROTOCOL), reads=(f.TAG,), goto=("ingress", "deliver"), calls=("tag",),
+    drops="neither ARP nor IP",
 )  # fmt: skip
 INGRESS_TABLE = Table(
     BR_INT, 32, "ingress",
@@ -250,11 +269,13 @@ INGRESS_TABLE = Table(
     "connection went out by.",
     matches=(f.FLAGS, f.CT_STATE, f.ETH_TYPE), reads=_TUPLE, writes=_ASK, goto=("received",),
     calls=("service", "rules", "set"),
+    drops="conntrack finds it invalid",
 )  # fmt: skip
 RECEIVED = Table(
     BR_INT, 33, "received",
     "What no rule allows is dropped, and counted, here.",
     matches=(f.FLAGS,), goto=("deliver",),
+    drops="no ingress rule allows it",
 )  # fmt: skip
 TUNNEL = Table(
     BR_INT, 34, "tunnel",
@@ -262,6 +283,7 @@ TUNNEL = Table(
     "there is dropped.",
     matches=(f.NETWORK_KEY, f.FLAGS, f.CT_STATE, f.ETH_TYPE, f.ETH_DST), reads=(f.TAG,), writes=(f.VLAN_VID,),
     calls=("tag",), outputs="the patch to br-tun or to an external bridge",
+    drops="for nobody else here, and it came from there",
 )  # fmt: skip
 TAG = Table(
     BR_INT, 35, "tag",
@@ -302,26 +324,31 @@ ARRIVAL = Table(
     "gateway, between patches of two hosts. A host without flows is heard by nobody.",
     matches=(f.IN_PORT, f.TUNNEL_ID, f.TUN_SRC, f.TUN_IPV6_SRC), writes=(f.TUNNEL_ID, f.TUN_DST, f.TUN_IPV6_DST),
     goto=("to_vni", "to_tag"), outputs="the tunnels, or the patch of another host",
+    drops="from a host or a network that is not known",
 )  # fmt: skip
 TO_VNI = Table(
     BR_TUN, 1, "to_vni",
     "Local tag -> VNI.",
     matches=(f.VLAN_VID,), writes=(f.TUNNEL_ID,), goto=("unicast",),
+    drops="from a network that is not here",
 )  # fmt: skip
 TO_TAG = Table(
     BR_TUN, 2, "to_tag",
     "VNI -> local tag.",
     matches=(f.TUNNEL_ID,), writes=(f.VLAN_VID,), outputs="the patch to br-int",
+    drops="for a network that is not here",
 )  # fmt: skip
 UNICAST = Table(
     BR_TUN, 10, "unicast",
     "The host where a MAC lives.",
     matches=(f.TUNNEL_ID, f.ETH_DST), writes=(f.TUN_DST, f.TUN_IPV6_DST), goto=("peer", "flood"),
+    drops="no host has the MAC",
 )  # fmt: skip
 TUNNEL_FLOOD = Table(
     BR_TUN, 11, "flood",
     "All hosts that have the network.",
     matches=(f.TUNNEL_ID,), writes=(f.TUN_DST, f.TUN_IPV6_DST), calls=("peer",),
+    drops="no host has the network",
 )  # fmt: skip
 PEER = Table(
     BR_TUN, 12, "peer",

@@ -119,6 +119,8 @@ def _source_translation(router: Router, port: Port, network: Network, address: s
     other = (Ct(zone, commit=True, nat=nat), Set(f.IPV4_SRC, address))
     yield Flow(t.NAT, 10, Match(out), (mac, *other, Goto(t.UPLINK)))
     yield Flow(t.NATTED, 20, Match(from_prefix(router, address)), (Goto(t.UPLINK),))
+    # As the table's default does, but counted for this router.
+    yield Flow(t.NATTED, 10, Match({f.ROUTER: router.number}), ())
     # Were it translated to the address that it is for, it would come back for ever.
     yield Flow(t.NAT, 15, Match(to_prefix(router, address)), ())
     back = Match({**key_of(network), **to_prefix(router, address)})

@@ -1,4 +1,4 @@
-"""`tunbridge status`, `hosts` and `flows`: what the REST endpoint says, as tables."""
+"""`tunbridge status`, `hosts`, `flows`, `rules` and `drops`: what the REST endpoint says, as tables."""
 
 import os
 import sys
@@ -134,3 +134,21 @@ def rules(
         name = f"{rule['group_name']} ({rule['group'][:8]})"
         table.add_row(name, rule["rule"], rule["what"], str(rule["packets"]), str(rule["bytes"]))
     console.print(table if answer else "no rule matches")
+
+
+def drops(
+    host: Annotated[str, typer.Option(help="system-id or host name")] = "",
+    endpoint: Endpoint = DEFAULT,
+    json: Json = False,
+) -> None:
+    """What has been dropped, where and why."""
+    answer = _get(endpoint, "/tunbridge/v1/drops", host=host)["drops"]
+    console = _console()
+    if json:
+        console.print_json(data=answer)
+        return
+    table = _table("host", "table", "packets", "bytes", "reason", "concerns")
+    for drop in answer:
+        numbers = (str(drop["packets"]), str(drop["bytes"]))
+        table.add_row(drop["host"], drop["table"], *numbers, drop["reason"], drop["concerns"])
+    console.print(table if answer else "nothing has been dropped")

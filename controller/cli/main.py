@@ -23,6 +23,7 @@ app.command("status")(look.status)
 app.command("hosts")(look.hosts)
 app.command("flows")(look.flows)
 app.command("rules")(look.rules)
+app.command("drops")(look.drops)
 
 
 @app.command()

@@ -1,7 +1,9 @@
-"""What control answers operators over HTTP: flows, hosts, health, metrics. On loopback; the api passes requests on."""
+"""What control answers operators over HTTP: flows and what they count, hosts, health, metrics. On loopback; the api
+passes requests on."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +17,7 @@ from starlette.routing import Route
 
 from controller.listening import listening, shown
 from controller.model import Host
+from controller.observe.drops import count_drops
 from controller.observe.explain import Filter, explain, intent
 from controller.observe.rules import count_rules
 from controller.view.network import NETWORK, PORT, SUBNET
@@ -32,6 +35,14 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
+async def _in_time(what: str, asked: Awaitable[Any]) -> Response:
+    try:
+        async with asyncio.timeout(ANSWER_IN):
+            return _json({what: await asked})
+    except TimeoutError:
+        return _json({"error": f"a switch did not give its flows within {ANSWER_IN:.0f} s; try --host"}, 504)
+
+
 def create_app(control: "Control") -> Starlette:
     async def flows(request: Request) -> Response:
         known = {name: value for name, value in request.query_params.items() if name in Filter.__struct_fields__}
@@ -39,20 +50,14 @@ def create_app(control: "Control") -> Starlette:
         if unknown:
             fields = ", ".join(Filter.__struct_fields__)
             return _json({"error": f"no such filter: {', '.join(unknown)}; there are: {fields}"}, 400)
-        try:
-            async with asyncio.timeout(ANSWER_IN):
-                return _json({"flows": await explain(control, Filter(**known))})
-        except TimeoutError:
-            return _json({"error": f"a switch did not give its flows within {ANSWER_IN:.0f} s; try --host"}, 504)
+        return await _in_time("flows", explain(control, Filter(**known)))
 
     async def rules(request: Request) -> Response:
-        try:
-            async with asyncio.timeout(ANSWER_IN):
-                query = request.query_params
-                counts = await count_rules(control, query.get("group", ""), query.get("host", ""))
-                return _json({"rules": counts})
-        except TimeoutError:
-            return _json({"error": f"a switch did not give its flows within {ANSWER_IN:.0f} s; try --host"}, 504)
+        query = request.query_params
+        return await _in_time("rules", count_rules(control, query.get("group", ""), query.get("host", "")))
+
+    async def drops(request: Request) -> Response:
+        return await _in_time("drops", count_drops(control, request.query_params.get("host", "")))
 
     async def hosts(request: Request) -> Response:
         rows = sorted(control.store.rows(Host).values(), key=lambda row: row.name)
@@ -72,6 +77,7 @@ def create_app(control: "Control") -> Starlette:
         routes=[
             Route("/tunbridge/v1/flows", flows),
             Route("/tunbridge/v1/rules", rules),
+            Route("/tunbridge/v1/drops", drops),
             Route("/tunbridge/v1/hosts", hosts),
             Route("/tunbridge/v1/status", status),
             Route("/healthz", health),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
 
 from tests.hosts.serve import Serve, free_port
 from tests.switch.vswitch import Vswitch
@@ -119,6 +121,48 @@ def test_a_host_joins_is_looked_at_and_leaves(serve: Serve, host: Vswitch) -> No
     assert "br-int" in host.vsctl("list-br").split()
     assert tunbridge("host", "leave", "--bridges", f"--db={host.database}").returncode == 0
     assert "br-int" not in host.vsctl("list-br").split()
+
+
+def test_what_is_dropped_is_told(serve: Serve, host: Vswitch) -> None:
+    network = post(serve, "network", name="blue")
+    subnet = post(serve, "subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
+    router = post(serve, "router", name="edge")
+    attached = httpx.put(
+        f"{serve.url}/v2.0/routers/{router['id']}/add_router_interface",
+        json={"subnet_id": subnet["id"]},
+        trust_env=False,
+    )
+    interface = attached.raise_for_status().json()["port_id"]
+    gateway = httpx.get(f"{serve.url}/v2.0/ports/{interface}", trust_env=False).json()["port"]["mac_address"]
+    port = post(serve, "port", network_id=network["id"], fixed_ips=[{"ip_address": "10.0.0.5"}])
+    ids = f"external_ids:iface-id={port['id']}"
+    host.vsctl("add-port", "br-int", "tap0", "--", "set", "Interface", "tap0", "type=dummy", ids)
+
+    def drops(*of: str) -> list[dict[str, object]]:
+        return list(json.loads(tunbridge("drops", "--json", *of, endpoint=serve.url).stdout))
+
+    def ready() -> bool:
+        flows = json.loads(tunbridge("flows", "--port", port["id"], "--json", endpoint=serve.url).stdout)
+        return {"classify", "spoof", "l2"} <= {flow["table"] for flow in flows}
+
+    until(ready, "the port has its flows")
+    for source in ("10.0.0.5", "10.0.0.99", "10.0.0.99"):
+        packet = Ether(src=port["mac_address"], dst=gateway) / IP(src=source, dst="10.0.0.1") / TCP(dport=80)
+        host.appctl("netdev-dummy/receive", "tap0", bytes(packet).hex())
+    until(lambda: len(drops()) == 2, "both are told")
+    spoofed, refused = drops("--host", "one")
+    assert spoofed == {
+        "host": "sys-1",
+        "table": "spoof",
+        "reason": "the address is not the port's",
+        "concerns": "",
+        "packets": 2,
+        "bytes": 2 * len(packet),
+    }
+    assert (refused["table"], refused["reason"]) == ("route", "addressed to a router")
+    assert (refused["concerns"], refused["packets"]) == (f"port {interface}", 1)
+    assert drops("--host", "another") == []
+    assert "the address is not the port's" in tunbridge("drops", endpoint=serve.url).stdout
 
 
 @pytest.mark.parametrize("process", ["control", "api"])

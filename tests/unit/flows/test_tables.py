@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from controller.observe.pipeline import PAGE, text
+from controller.observe.pipeline import PAGE, example, text
 from flows.fields import FIELDS, PURPOSES
 from flows.tables import BR_INT, BY_NUMBER, TABLES
 
@@ -46,6 +46,14 @@ def test_every_table_is_reached() -> None:
     for table in TABLES:
         before = [t for t in TABLES if t.bridge == table.bridge and table.name in t.goto + t.calls]
         assert before or table.number == 0, table
+
+
+def test_tables_say_why_they_drop() -> None:
+    """All but those where a flow without actions only ends a call, or leaves this host out of a flood."""
+    ending = {table for table, flows in example().items() if any(not flow.actions for flow in flows)}
+    silent = {table.name for table in ending if not table.drops}
+    assert silent == {"watch", "neighbour", "chunks", "chunk", "tag", "service", "rules", "set", "member", "peer"}
+    assert ending >= {table for table in TABLES if table.drops}
 
 
 def test_registers_with_purposes_do_not_overlap() -> None:
