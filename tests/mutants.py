@@ -17,6 +17,7 @@ from rich.table import Table
 HERE = Path(__file__).resolve().parent.parent
 FOLDERS = ("apps", "controller", "flows", "tests", "pyproject.toml")
 LAWS = ("tests/laws",)
+ROUTERS = ("tests/laws/test_routing.py", "tests/laws/test_nat.py")
 CONNECTIONS = ("tests/laws", "tests/hosts/test_security.py")
 
 
@@ -102,6 +103,55 @@ MUTANTS = (
         "controller/compile/compiler.py",
         "            delete |= delta.gone\n        for scope in new & old",
         "        for scope in new & old",
+    ),
+    Mutant(
+        "routers leave the time to live alone",
+        "apps/routing/hop.py",
+        "        DecTtl(),\n        Set(f.ETH_SRC, port.mac_address),",
+        "        Set(f.ETH_SRC, port.mac_address),",
+        ROUTERS,
+    ),
+    Mutant(
+        "a static route goes before a connected one",
+        "apps/routing/routes.py",
+        "STATIC = CONNECTED - 1",
+        "STATIC = CONNECTED + 1",
+        ROUTERS,
+    ),
+    Mutant(
+        "what a router is sent for itself goes on",
+        "apps/routing/interfaces.py",
+        "yield here, Flow(t.ROUTE, OWN, Match(to_prefix(router, _whole(fixed.ip_address))), ())",
+        "pass",
+        ROUTERS,
+    ),
+    Mutant(
+        "errors about no connection leave as they are",
+        "apps/nat/gateways.py",
+        "other = (Ct(zone, commit=True, nat=nat), Set(f.IPV4_SRC, address))",
+        "other = (Ct(zone, commit=True, nat=nat),)",
+        ROUTERS,
+    ),
+    Mutant(
+        "new connections to a router's address come in",
+        "apps/routing/pipeline.py",
+        "yield Flow(t.RETURNED, 20, Match({f.CT_STATE: (state, state)}),",
+        "yield Flow(t.RETURNED, 20 + bit, Match({f.CT_STATE: (0, bit)}),",
+        ROUTERS,
+    ),
+    Mutant(
+        "a gateway that stands by answers",
+        "apps/nat/gateways.py",
+        "            choices.append(t.OURSELVES)\n            break",
+        "            choices.insert(0, t.OURSELVES)\n            break",
+        ROUTERS,
+    ),
+    Mutant(
+        "a host lacks what routers lead to",
+        "controller/view/topology.py",
+        "            routers.add(router)\n            due += view.members(NETWORKS_OF_ROUTER, router)\n    for",
+        "            routers.add(router)\n    for",
+        ROUTERS,
     ),
 )
 

@@ -44,19 +44,7 @@ def boot(view: View, _: str) -> Iterator[Wanted]:
     yield EVERYWHERE, METER
     for flow in (*_router(), *_next_hop(), *_outside(), *_inbound()):
         yield EVERYWHERE, flow
-    for table in (
-        t.STEERED,
-        t.WATCH,
-        t.ROUTER,
-        t.ROUTE,
-        t.PATH,
-        t.EXIT,
-        t.NAT,
-        t.NATTED,
-        t.UPLINK,
-        t.INBOUND,
-        t.RETURNED,
-    ):
+    for table in DROPPING:
         yield EVERYWHERE, Flow(table, 0, Match({}), ())
 
 

@@ -53,7 +53,11 @@ class Announcer:
                 self._holder.pop(key, None)
             elif holder == self._holder.get(key):
                 del self._due[key]
-            elif self._settled(holder, version):
+            else:
+                # It is not where it was, whether or not it is announced there in time.
+                self._holder.pop(key, None)
+                if not self._settled(holder, version):
+                    continue
                 del self._due[key]
                 self._holder[key] = holder
                 if key not in self._inherited or holder != self._first(key):

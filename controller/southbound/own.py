@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from controller.ovsdb.replica import Row
+from controller.southbound.kept import PEERS
 from flows.tables import BR_INT, BR_TUN, PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
 
 PEER_KEY = "tunbridge-peer"
@@ -13,7 +14,7 @@ PEER_KEY = "tunbridge-peer"
 BFD = {"enable": "true", "min_tx": "100", "min_rx": "100"}
 """Milliseconds. With the default multiplier of 3, a peer counts as dead after 300."""
 _PATCH = re.compile(r"patch-(int-)?ex((?:-\d+)?)")
-_BFD = re.compile(r"(bfd|peer)-(\d+)")
+_BFD = re.compile(r"(bfd|peer)-([0-9]{5})")
 
 Peers = Mapping[int, str]
 """OpenFlow port of br-int -> system-id of the host that is watched there."""
@@ -95,5 +96,6 @@ def bfd_port(interface: Row) -> int:
     match = _BFD.fullmatch(interface["name"])
     if match is None or interface["type"] != "patch":
         return 0
-    other = f"{'peer' if match[1] == 'bfd' else 'bfd'}-{match[2]}"
-    return int(match[2]) if interface["options"].get("peer") == other else 0
+    number, other = int(match[2]), f"{'peer' if match[1] == 'bfd' else 'bfd'}-{match[2]}"
+    ours = PEERS.first <= number <= PEERS.last and interface["options"].get("peer") == other
+    return number if ours else 0

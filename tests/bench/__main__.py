@@ -11,7 +11,15 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import api, change, failover, routing, security, whole  # noqa: F401  # imported for what they register
+from tests.bench import (  # noqa: F401  # imported for what they register
+    api,
+    change,
+    failover,
+    recirculations,
+    routing,
+    security,
+    whole,
+)
 from tests.bench.row import BENCHES, Row
 
 FILE = Path("build/bench.json")

@@ -1,10 +1,9 @@
-"""What a router interface and a floating IP cost, and how often conntrack sees a packet on its way."""
+"""What a router interface and a floating IP cost: time, and flows."""
 
 import asyncio
 import json
-import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,13 +11,10 @@ from controller.model import FloatingIP, Port
 from tests.bench.change import one_more_is_everywhere
 from tests.bench.client import Client
 from tests.bench.row import AT_MOST, BELOW, Row, bench, median, row
-from tests.bench.site import A_HOST, Site, name, site
-from tests.hosts.failover import FLOATING, FLOATING_HOST, ROUTED, SNAT, ends
-from tests.hosts.outside import INTERNET
-from tests.hosts.routed import B1, B2, Routed, routed_lab
+from tests.bench.site import A_HOST, GROUP, Site, name, site
+from tests.bench.whole import total
 
 ROUNDS = 20
-PINGS = 40
 
 
 class Edge:
@@ -60,25 +56,37 @@ class Edge:
         await self.made.until(lambda: id in rows and rows[id].status == "ACTIVE", f"floating IP {id} is ACTIVE")
         return (time.perf_counter() - begun) * 1e3
 
-    async def subnet(self, number: int) -> tuple[str, str]:
-        """Another network, and its subnet."""
-        network = str((await self.ask("POST", "networks", "network"))["id"])
-        made = {"network_id": network, "cidr": f"10.{200 + number // 250}.{number % 250}.0/24", "ip_version": 4}
-        return network, str((await self.ask("POST", "subnets", "subnet", **made))["id"])
+    async def network(self) -> str:
+        return str((await self.ask("POST", "networks", "network"))["id"])
 
-    async def flows(self, host: str) -> int:
-        switch = self.made.hosts[host]
-        dumps = [await asyncio.to_thread(switch.ofctl, "dump-aggregate", bridge) for bridge in ("br-int", "br-tun")]
-        return sum(int(dump.rpartition("flow_count=")[2]) for dump in dumps)
+    async def subnet(self, network: str, cidr: str) -> str:
+        asked = {"network_id": network, "cidr": cidr, "ip_version": 6 if ":" in cidr else 4}
+        return str((await self.ask("POST", "subnets", "subnet", **asked))["id"])
+
+    async def plug(self, host: str, number: int, port: str) -> None:
+        """Returns when the port is ACTIVE there."""
+        await self.made.plug(host, [(number, port)])
+        await self.made.until(lambda: self.made.rows()[port].status == "ACTIVE", f"port {port} is ACTIVE")
+
+    async def more(self, change: Awaitable[object]) -> dict[str, int]:
+        """By how many flows each host has more afterwards."""
+        before = await self._flows()
+        await change
+        return {host: now - before[host] for host, now in (await self._flows()).items()}
+
+    async def _flows(self) -> dict[str, int]:
+        await one_more_is_everywhere(self.made)
+        return {host: await total(switch) for host, switch in self.made.hosts.items()}
 
 
 @asynccontextmanager
-async def edge(made: Site) -> AsyncIterator[Edge]:
+async def edge(made: Site, *uplinks: str) -> AsyncIterator[Edge]:
+    """These hosts reach the physical network."""
     async with Client(made.url) as client:
-        for switch in made.hosts.values():
-            # A network card on br-ex: the host reaches the physical network.
+        for host in uplinks:
+            # A network card on br-ex.
             nic = ["add-port", "br-ex", "nic", "--", "set", "Interface", "nic", "type=dummy"]
-            await asyncio.to_thread(switch.vsctl, *nic)
+            await asyncio.to_thread(made.hosts[host].vsctl, *nic)
         there = Edge(made, client)
         await there.start()
         yield there
@@ -89,8 +97,8 @@ async def one_more() -> list[Row]:
     """At 1,000 ports, 50 of them on the measured switch."""
     async with site(1000, A_HOST) as made:
         await made.join("h1", "172.30.0.1", range(A_HOST))
-        async with edge(made) as there:
-            subnets = [(await there.subnet(number))[1] for number in range(2 * ROUNDS)]
+        async with edge(made, "h1") as there:
+            subnets = [await there.subnet(await there.network(), f"10.200.{n}.0/24") for n in range(2 * ROUNDS)]
             attached = [await there.attach(subnet) for subnet in subnets[:ROUNDS]]
             before = made.cpu("control")
             attached += [await there.attach(subnet) for subnet in subnets[ROUNDS:]]
@@ -112,78 +120,36 @@ async def one_more() -> list[Row]:
 
 @bench("routed-flows")
 async def flows() -> list[Row]:
-    """Counted on the switches, by ovs-ofctl dump-aggregate before and after."""
-    async with site(4, 4) as made:
-        await made.join("h1", "172.30.0.1", range(2))
-        await made.join("h2", "172.30.0.2", range(2, 4))
-        async with edge(made) as there:
+    """Counted on the switches. h1 and h2 reach the outside, h3 does not; network 0 is on all of them, and routed."""
+    async with site(6, 6) as made:
+        for number, host in enumerate(("h1", "h2", "h3")):
+            await made.join(host, f"172.30.0.{number + 1}", range(2 * number, 2 * number + 2))
+        async with edge(made, "h1", "h2") as there:
+            await there.attach(name("subnet", 0, 6))
+            near = await there.more(there.float(name("port", 0)))
+            far = await there.more(there.float(name("port", 4)))
+            network = await there.network()
+            subnets = [await there.subnet(network, cidr) for cidr in ("10.200.0.0/24", "fd00:200::/64")]
+            for number, host in enumerate(made.hosts):
+                port = await there.client.new_port(network, security_groups=[])
+                await there.plug(host, 20_000 + number, port["id"])
+            interfaces = [await there.more(there.attach(subnet)) for subnet in subnets]
 
-            async def change(what: Any) -> dict[str, int]:
-                await one_more_is_everywhere(made)
-                before = {host: await there.flows(host) for host in made.hosts}
-                await what
-                await one_more_is_everywhere(made)
-                return {host: await there.flows(host) - before[host] for host in made.hosts}
+            async def one_port() -> None:
+                made_port = await there.client.new_port(name("network", 0), security_groups=[GROUP])
+                await there.plug("h1", 20_100, made_port["id"])
 
-            floating = await change(there.float(name("port", 0)))
-            network, subnet = await there.subnet(0)
-            port = (await there.client.new_port(network, security_groups=[]))["id"]
-            await made.plug("h1", [(20_000, port)])
-            await made.until(lambda: port in made.rows() and made.rows()[port].status == "ACTIVE", "its port is ACTIVE")
-            interface = await change(there.attach(subnet))
-            third = (await there.client.new_port(name("network", 0), security_groups=[name("group")]))["id"]
-
-            async def plug() -> None:
-                await made.plug("h1", [(20_001, third)])
-                await made.until(lambda: made.rows()[third].status == "ACTIVE", "one more port is ACTIVE")
-
-            one_port = await change(plug())
+            port = await there.more(one_port())
     how = "ovs-ofctl dump-aggregate before and after"
+    everything = "IPv4 and IPv6, in a group that is its own remote group; its network on a router with a gateway"
+    floating = f"the port's host has an uplink; {how}"
+    gateways = f"the port's host has none; a second gateway host stands by with as many; {how}"
+    each = "of IPv4 or of IPv6, whichever has more; the neighbours of three ports on the network are among them"
+    interface = [max(count.values()) for count in interfaces]
     return [
-        row("flows of a port behind a router, its own host", 5, one_port["h1"], "flows", AT_MOST, 14, how),
-        row("flows of a floating IP, its host", 1, floating["h1"], "flows", AT_MOST, 8, how),
-        row("flows of a floating IP, each other host outside", 1, floating["h2"], "flows", AT_MOST, 8, how),
-        row("flows of a router interface, a host with its network", 1, interface["h1"], "flows", AT_MOST, 8, how),
+        row("flows of a port behind a router, its own host", 7, port["h1"], "flows", AT_MOST, 14, everything),
+        row("flows of a floating IP, its own host", 1, near["h1"], "flows", AT_MOST, 8, floating),
+        row("flows of a floating IP, each other host", 1, max(near["h2"], near["h3"]), "flows", AT_MOST, 8, floating),
+        row("flows of a floating IP, a gateway host", 1, max(far["h1"], far["h2"]), "flows", AT_MOST, 8, gateways),
+        row("flows of a router interface, each host", 1, max(interface), "flows", AT_MOST, 8, f"{each}; {how}"),
     ]
-
-
-@bench("recirculations")
-async def recirculations() -> list[Row]:
-    return await asyncio.to_thread(_recirculations)
-
-
-def _recirculations() -> list[Row]:
-    """Real pings between namespaces, established; counted from the data path's flows on all hosts."""
-    with routed_lab() as routed:
-        routed.settle()
-        routed.steady()
-        a1 = routed.vm("a1")
-        paths = [
-            ("routed, same host", *(a1, B1.ipv4), 4, ""),
-            ("routed, two hosts", *(a1, B2.ipv4), 4, ""),
-            ("SNAT at a gateway host", *ends(routed, SNAT), 3, ""),
-            ("floating IP on its own host", *ends(routed, FLOATING_HOST), 2, "; OVN 25.03: 6"),
-            ("floating IP at a gateway host", *ends(routed, FLOATING), 2, ""),
-        ]
-        assert ends(routed, SNAT)[1] == INTERNET and ends(routed, ROUTED)
-        how = f"{PINGS} pings, ovs-appctl dpctl/dump-flows on every host"
-        return [
-            row(f"recirculations, out and back: {what}", 1, count(routed, one, to), "", AT_MOST, reach, how + more)
-            for what, one, to, reach, more in paths
-        ]
-
-
-def count(routed: Routed, machine: Any, address: str) -> float:
-    """Recirculations of a ping and its answer, all hosts together."""
-    machine.reach(address)
-    for host in routed.lab.hosts.values():
-        host.appctl("revalidator/purge")
-    assert machine.ping(address, count=PINGS, interval=0.05).lost == 0
-    total = 0.0
-    for host in routed.lab.hosts.values():
-        for line in host.appctl("dpctl/dump-flows").splitlines():
-            found = re.search(r"recirc_id\((\w+)\).*?packets:(\d+)", line)
-            # What passed in the other direction, or once, is not of this ping.
-            if found and "proto=1" in line and int(found[2]) >= PINGS // 2 and int(found[1], 16):
-                total += round(int(found[2]) / (PINGS - 1))
-    return total

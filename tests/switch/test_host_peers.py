@@ -82,7 +82,16 @@ async def test_nothing_is_torn_down_before_the_peers_are_known(host: Vswitch, co
         "options:remote_ip=10.0.0.4", "--", "add-port", "br-int", "my-bfd-1", "--", "set", "Interface", "my-bfd-1",
         "type=patch", "options:peer=my-peer-1",
     )  # fmt: skip
-    others = ("bfd-60003", "bfd-60004", "my-bfd-1")
+    # Patches of such names: one that leads elsewhere, and a pair of a number that is no peer's.
+    for port, peer, bridge in (
+        ("bfd-60005", "elsewhere", "br-int"),
+        ("peer-60005", "elsewhere", "br-tun"),
+        ("bfd-7", "peer-7", "br-int"),
+        ("peer-7", "bfd-7", "br-tun"),
+    ):
+        await vsctl(host, "--no-wait", "add-port", bridge, port, "--", "set", "Interface", port, "type=patch",
+                    f"options:peer={peer}")  # fmt: skip
+    others = ("bfd-60003", "bfd-60004", "my-bfd-1", "bfd-60005", "bfd-7")
     session.end("for this test")
     await control.until(lambda: "h1" not in control.facts)
     await control.ready("h1")
@@ -93,6 +102,8 @@ async def test_nothing_is_torn_down_before_the_peers_are_known(host: Vswitch, co
     assert await bfd_ports(host) == {"bfd-60001", "bfd-60002", *others}
     control.hosts.sessions["h1"].set_peers({60002: "h3"})
     await has(host, "bfd-60002", *others)
+    far = {port for port in (await vsctl(host, "list-ports", "br-tun")).split() if port.startswith("peer-")}
+    assert far == {"peer-60002", "peer-60005", "peer-7"}
 
 
 async def test_a_bfd_port_that_cannot_be_had_is_a_problem_of_a_ready_host(host: Vswitch, control: Control) -> None:
