@@ -153,7 +153,7 @@ class Control:
         )
         self.announcer = Announcer(self.view, live=self._live, settled=self.switches.settled, send=self.switches.send)
         self.keeper = Keeper(self.desired, self.sessions)
-        self.readiness = Readiness(self.view, self._put, self.switches.adopted)
+        self.readiness = Readiness(self.view, self._put, self.switches.adopted, self.switches.settled)
         self.metrics = ControlMetrics(self)
         self.version = 0
         self._puts: list[Put] = []
@@ -280,7 +280,7 @@ class Control:
             elif source is BUSY:
                 self._may_have_moved(str(key))
             if source in (MET, AWAY, BUSY):
-                self.readiness.look(key if source is MET else self._ready)  # type: ignore[arg-type]
+                self.readiness.look(key if source is MET else self._ready, self.version)  # type: ignore[arg-type]
         self.status.watch(ports, self.version)
         for router in routers:
             self.served.watch_router(router, self.version)
@@ -381,7 +381,7 @@ class Control:
         self.status.settle(host)
         self.served.settle(host)
         self.announcer.settle()
-        self.readiness.look([host])
+        self.readiness.look([host], self.version)
 
     def _on_packet_in(self, channel: Channel, packet: PacketIn) -> None:
         app = self.compiler.apps.get(packet.cookie >> 56)

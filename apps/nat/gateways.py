@@ -39,8 +39,8 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     if router is None or found is None or not view.members(ROUTER_ON_HOST, key):
         return
     port, network, _ = found
-    hosts, choose = view.row(GATEWAYS, id) or (), _choose(view, host, id)
-    if choose is None:
+    hosts, choose, inward = view.row(GATEWAYS, id) or (), _choose(view, host, id), _choose(view, host, id, inward=True)
+    if choose is None or inward is None:
         return
     here = on_host(host)
     steer = (Set(f.ETH_DST, port.mac_address), choose, Goto(t.GATEWAY))
@@ -48,7 +48,7 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     if host not in hosts:
         return
     for flow in (
-        *_to_the_router(view, router, port, network, choose),
+        *_to_the_router(view, router, port, network, choose, inward),
         *_without_translation(view, router, network, port),
     ):
         yield here, flow
@@ -61,10 +61,10 @@ def gateway(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
             yield here, flow
 
 
-def _choose(view: View, host: str, router: str) -> Action | None:
+def _choose(view: View, host: str, router: str, *, inward: bool = False) -> Action | None:
     """Load into OUTPUT where the router's gateway is. None: there is none, or no way there yet."""
     choices: list[int] = []
-    for other in ranked(view, router):
+    for other in ranked(view, router, host, inward=inward):
         if other == host:
             # Whoever ranks lower is not asked.
             choices.append(t.OURSELVES)
@@ -80,13 +80,15 @@ def _choose(view: View, host: str, router: str) -> Action | None:
     return FirstLive(f.OUTPUT, tuple(choices)) if choices else None
 
 
-def _to_the_router(view: View, router: Router, port: Port, network: Network, choose: Action) -> Iterator[Flow]:
+def _to_the_router(
+    view: View, router: Router, port: Port, network: Network, choose: Action, inward: Action
+) -> Iterator[Flow]:
     """Handed over by another host; or from outside, to its MAC or asking for it."""
     handed = (Set(f.ROUTER, router.number), choose, Goto(t.GATEWAY))
     yield Flow(t.STEERED, 20, Match({f.ETH_DST: port.mac_address}), handed)
     sizes = view.row(SIZES, router.id)
     check = (larger_than(sizes.smallest),) if sizes is not None and sizes.smallest < network.mtu else ()
-    arrived = (Set(f.ROUTER, router.number), *check, choose, Goto(t.ACTIVE))
+    arrived = (Set(f.ROUTER, router.number), *check, inward, Goto(t.ACTIVE))
     yield Flow(t.L2, 20, Match({f.NETWORK_KEY: network.vni, f.ETH_DST: port.mac_address}), arrived)
     for fixed in port.fixed_ips:
         yield asked_for(network, fixed.ip_address, port.mac_address)

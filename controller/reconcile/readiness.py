@@ -1,50 +1,65 @@
-"""Which hosts can be gateways now: who is away, who lacks flows, and whom BFD has found, as rows for the apps."""
+"""Which hosts can be gateways now: who is away, who lacks flows, and whom BFD has found, as rows for the apps.
+
+A gateway comes back in steps, so that no packet meets two hosts that each think that it is the other's turn. First it
+knows its place itself; then the others hand over to it, and it tells the outside; at last they take nothing more from
+there.
+"""
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
-from controller.view.network import AWAY, BUSY, MET
+from controller.view.network import ALONE, AWAY, BUSY, EMPTY, MET, TAKING
 from controller.view.source import Rows
 from controller.view.topology import GATEWAYS, GATEWAYS_ON_HOST
 from controller.view.view import View
 
 UNMET = 10.0
 """Seconds that a gateway with all its flows is held back until BFD has found the others: one may just have died."""
+TOLD = 0.5
+"""Seconds after which the outside knows that it has been told, and who stood in has nothing more to take."""
 
 
 class Readiness:
-    """``put``: a row for the view. ``adopted(host)``: all its bridges have their flows."""
+    """``put``: a row for the view. ``adopted(host)``: all its bridges have their flows; ``settled(host, version)``: and
+    have confirmed everything up to a version."""
 
     def __init__(
-        self, view: View, put: Callable[[Rows[Any, Any], Hashable, object], None], adopted: Callable[[str], bool]
+        self,
+        view: View,
+        put: Callable[[Rows[Any, Any], Hashable, object], None],
+        adopted: Callable[[str], bool],
+        settled: Callable[[str, int], bool],
     ) -> None:
-        self._view, self._put, self._adopted = view, put, adopted
+        self._view, self._put, self._adopted, self._settled = view, put, adopted, settled
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._alone: dict[str, int] = {}
+        """Host -> the version since which it knows its place."""
 
     def away(self, host: str, is_away: bool) -> None:
         self._put(AWAY, host, True if is_away else None)
 
     def empty(self, host: str) -> None:
         """A bridge of it lacks all flows: as a gateway it comes last until it has them and the others have found it."""
-        if (timer := self._timers.pop(host, None)) is not None:
-            timer.cancel()
-        self._put(BUSY, host, True)
+        self._step(host, EMPTY)
 
     def met(self, host: str, before: frozenset[str], now: frozenset[str]) -> None:
         """Whom BFD has found from a host."""
         for peer in before ^ now:
             self._put(MET, (host, peer), True if peer in now else None)
 
-    def look(self, hosts: Iterable[str]) -> None:
-        """Something has changed for these: are they ready?"""
+    def look(self, hosts: Iterable[str], version: int) -> None:
+        """Something has changed for these, in the batch of this version or since: how far are they?"""
         for host in hosts:
-            if not self._view.row(BUSY, host) or not self._adopted(host):
-                continue
-            if all(self._view.row(MET, pair) is not None for pair in self._pairs(host)):
-                self._ready(host)
-            elif host not in self._timers:
-                self._timers[host] = asyncio.get_running_loop().call_later(UNMET, self._ready, host)
+            stage = self._view.row(BUSY, host)
+            if stage == EMPTY and self._adopted(host):
+                if all(self._view.row(MET, pair) is not None for pair in self._pairs(host)):
+                    self._step(host, ALONE)
+                elif host not in self._timers:
+                    self._later(host, UNMET, ALONE)
+            elif stage == ALONE and self._settled(host, self._alone.setdefault(host, version)):
+                self._step(host, TAKING)
+                self._later(host, TOLD, None)
 
     def _pairs(self, host: str) -> Iterator[tuple[str, str]]:
         """Its sessions with the other gateway hosts of its routers that are there and have been for a while."""
@@ -54,7 +69,11 @@ class Readiness:
                     yield host, other
                     yield other, host
 
-    def _ready(self, host: str) -> None:
+    def _step(self, host: str, stage: int | None) -> None:
         if (timer := self._timers.pop(host, None)) is not None:
             timer.cancel()
-        self._put(BUSY, host, None)
+        self._alone.pop(host, None)
+        self._put(BUSY, host, stage)
+
+    def _later(self, host: str, seconds: float, stage: int | None) -> None:
+        self._timers[host] = asyncio.get_running_loop().call_later(seconds, self._step, host, stage)

@@ -102,8 +102,14 @@ MET: Rows[tuple[str, str], bool] = Rows("met")
 """(host, other host) -> BFD has reached it at some time."""
 AWAY: Rows[str, bool] = Rows("away")
 """Hosts that are not served."""
-BUSY: Rows[str, bool] = Rows("busy")
-"""Hosts that lack flows: as gateways they come last until they are confirmed."""
+BUSY: Rows[str, int] = Rows("busy")
+"""Hosts that come back as gateways -> how far they are."""
+EMPTY = 1
+"""It lacks flows, or BFD has not found the others: it comes last."""
+ALONE = 2
+"""It knows its place. The others do not send it anything yet."""
+TAKING = 3
+"""What goes out goes there. Another gateway still takes what comes in, since the outside is just being told."""
 LOCATION: Joined[str, Location] = Joined("location", PORT, BINDING, _locate)
 
 HOSTS_OF_NETWORK: Index[str, str] = Index(

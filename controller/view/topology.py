@@ -249,12 +249,22 @@ DERIVED: dict[Derivation, tuple[Source, Rows[Any, Any]]] = {
 """Function -> (whose keys it takes, which rows it makes)."""
 
 
-def ranked(view: View, router: str) -> Iterator[str]:
-    """Its gateway hosts in the order in which they are asked: those that lack flows come last."""
+def ranked(view: View, router: str, asking: str = "", *, inward: bool = False) -> Iterator[str]:
+    """Its gateway hosts in the order in which ``asking`` asks them: those that have not come back yet come last.
+
+    ``inward``: for what comes from outside, which another gateway goes on to take for a while.
+    """
     hosts = view.row(GATEWAYS, router) or ()
-    busy = [host for host in hosts if view.row(n.BUSY, host)]
+    busy = [host for host in hosts if _waits(view.row(n.BUSY, host), host == asking, inward)]
     yield from (host for host in hosts if host not in busy)
     yield from busy
+
+
+def _waits(stage: int | None, itself: bool, inward: bool) -> bool:
+    """Does a gateway at this stage of its return come last?"""
+    if stage is None or (itself and stage != n.EMPTY):
+        return False
+    return inward or stage != n.TAKING
 
 
 def derive(view: View, changed: dict[Any, None]) -> dict[Any, None]:

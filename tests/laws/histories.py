@@ -27,8 +27,10 @@ from controller.model.router import FLOATING_IP as HOLDER
 from controller.model.router import GATEWAY, INTERFACE
 from controller.view.network import (
     ADDRESS_GROUP,
+    ALONE,
     BINDING,
     BUSY,
+    EMPTY,
     FLOATING_IP,
     FORWARDING,
     GROUP,
@@ -41,6 +43,7 @@ from controller.view.network import (
     RULE,
     SUBNET,
     SUBNET_POOL,
+    TAKING,
     Binding,
     Peer,
 )
@@ -173,7 +176,7 @@ def floating_put(draw: st.DrawFn, what: str = "") -> Put:
     what = what or draw(st.sampled_from(["floating", "floating", "forwarding", "learned", "busy", "met"]))
     gone = draw(st.integers(0, 5)) == 0
     if what == "busy":
-        return BUSY, draw(st.sampled_from(HOSTS)), None if draw(st.booleans()) else True
+        return BUSY, draw(st.sampled_from(HOSTS)), draw(st.sampled_from([None, None, None, EMPTY, ALONE, TAKING]))
     if what == "met":
         key = draw(st.sampled_from([(one, other) for one in HOSTS for other in HOSTS if one != other]))
         return MET, key, None if gone else True
