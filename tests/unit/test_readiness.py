@@ -17,7 +17,7 @@ OUTWARD, INWARD = False, True
 
 
 def firsts(view: View) -> list[tuple[str, str, str]]:
-    """Whom each of the two gateways, and a host that is none, hold to be first: for what goes out, for what comes in."""
+    """Whom two gateways, and a host that is none, hold to be first: for what goes out, for what comes in."""
     return [
         (host, *(next(ranked(view, "r", host, inward=inward)) for inward in (OUTWARD, INWARD)))
         for host in ("g1", "g2", "h1")
