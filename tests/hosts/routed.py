@@ -102,6 +102,16 @@ class Routed:
     def router_now(self) -> Row:
         return self.red.tenant.show("router", self.router["id"])
 
+    def forget_flows(self) -> None:
+        """Have every data path ask anew what to do with packets.
+
+        Open vSwitch 3.1.0 may change the wrong one of two overlapping flows of its userspace data path; the other goes
+        on dropping what it no longer should, for as long as packets come (docs/field-notes.md). A change that brings
+        back what was taken away under traffic can meet that.
+        """
+        for host in self.lab.hosts.values():
+            host.appctl("revalidator/purge")
+
     def carriers(self) -> set[str]:
         """By whose uplinks pings leave that the router translates: of one gateway host, unless it is just changing."""
         before = self.wire.heard()

@@ -244,12 +244,14 @@ def test_floating_ip_goes_to_another_machine(routed: Routed, names: tuple[str, s
         old.expect(f"inet saw {routed.snat}", INTERNET)
         tenant.update("floatingip", row["id"], port_id=new.port_id)
         tenant.wait("floatingip", row["id"], {"status": "ACTIVE"})
+        routed.forget_flows()
         routed.inet.expect(f"{new.name} saw {GATEWAY}", address)
         new.expect(f"inet saw {address}", INTERNET)
         assert old.talk(INTERNET) == f"inet saw {routed.snat}"
     finally:
         tenant.update("floatingip", row["id"], port_id=old.port_id)
         tenant.wait("floatingip", row["id"], {"status": "ACTIVE"})
+        routed.forget_flows()
     routed.inet.expect(f"{old.name} saw {GATEWAY}", address)
     new.expect(f"inet saw {routed.snat}", INTERNET)
 
