@@ -65,7 +65,6 @@ from controller.view.network import (
     HOST,
     LEARNED,
     LOCATION,
-    MET,
     NETWORK,
     PORT,
     ROUTER,
@@ -153,7 +152,13 @@ class Control:
         )
         self.announcer = Announcer(self.view, live=self._live, settled=self.switches.settled, send=self.switches.send)
         self.keeper = Keeper(self.desired, self.sessions)
-        self.readiness = Readiness(self.view, self._put, self.switches.adopted, self.switches.settled)
+        self.readiness = Readiness(
+            self.view,
+            self._put,
+            live=self._live,
+            adopted=self.switches.adopted,
+            settled=self.switches.settled,
+        )
         self.metrics = ControlMetrics(self)
         self.version = 0
         self._puts: list[Put] = []
@@ -279,8 +284,8 @@ class Control:
                 floating.add(str(key))
             elif source is BUSY:
                 self._may_have_moved(str(key))
-            if source in (MET, AWAY, BUSY):
-                self.readiness.look(key if source is MET else self._ready, self.version)  # type: ignore[arg-type]
+            if source in (AWAY, BUSY):
+                self.readiness.look(self._ready, self.version)
         self.status.watch(ports, self.version)
         for router in routers:
             self.served.watch_router(router, self.version)
@@ -351,6 +356,8 @@ class Control:
         if old is None or old.live is not new.live:
             self._may_have_moved(name)
             self.announcer.settle()
+            before_live = old.live if old is not None else frozenset()
+            self.readiness.look([name, *(before_live ^ new.live)], self.version)
         self.readiness.met(name, old.met if old is not None else frozenset(), new.met)
         if old is None:
             self.keeper.watch_peers(name)

@@ -1,4 +1,4 @@
-"""Which hosts can be gateways now: who is away, who lacks flows, and whom BFD has found, as rows for the apps.
+"""Which hosts can be gateways now: who is away, who comes back, and whom BFD has found, as rows for the apps.
 
 A gateway comes back in steps, so that no packet meets two hosts that each think that it is the other's turn. First it
 knows its place itself; then the others hand over to it, and it tells the outside; at last they take nothing more from
@@ -6,32 +6,36 @@ there.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from controller.view.network import ALONE, AWAY, BUSY, EMPTY, MET, TAKING
 from controller.view.source import Rows
-from controller.view.topology import GATEWAYS, GATEWAYS_ON_HOST
+from controller.view.topology import GATEWAYS_ON_HOST, MESH
 from controller.view.view import View
 
 UNMET = 10.0
-"""Seconds that a gateway with all its flows is held back until BFD has found the others: one may just have died."""
+"""Seconds that a gateway with all its flows is held back until BFD has found the others: some may be out of reach."""
 TOLD = 0.5
 """Seconds after which the outside knows that it has been told, and who stood in has nothing more to take."""
 
 
 class Readiness:
-    """``put``: a row for the view. ``adopted(host)``: all its bridges have their flows; ``settled(host, version)``: and
-    have confirmed everything up to a version."""
+    """``put``: a row for the view. ``live(host)``: the hosts that its BFD sessions reach, None when it is not there to
+    tell. ``adopted(host)``: all its bridges have their flows; ``settled(host, version)``: and have confirmed everything
+    up to a version."""
 
     def __init__(
         self,
         view: View,
         put: Callable[[Rows[Any, Any], Hashable, object], None],
+        *,
+        live: Callable[[str], frozenset[str] | None],
         adopted: Callable[[str], bool],
         settled: Callable[[str, int], bool],
     ) -> None:
-        self._view, self._put, self._adopted, self._settled = view, put, adopted, settled
+        self._view, self._put = view, put
+        self._live, self._adopted, self._settled = live, adopted, settled
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._alone: dict[str, int] = {}
         """Host -> the version since which it knows its place."""
@@ -53,7 +57,7 @@ class Readiness:
         for host in hosts:
             stage = self._view.row(BUSY, host)
             if stage == EMPTY and self._adopted(host):
-                if all(self._view.row(MET, pair) is not None for pair in self._pairs(host)):
+                if self._found(host):
                     self._step(host, ALONE)
                 elif host not in self._timers:
                     self._later(host, UNMET, ALONE)
@@ -61,13 +65,16 @@ class Readiness:
                 self._step(host, TAKING)
                 self._later(host, TOLD, None)
 
-    def _pairs(self, host: str) -> Iterator[tuple[str, str]]:
-        """Its sessions with the other gateway hosts of its routers that are there and have been for a while."""
-        for router in self._view.members(GATEWAYS_ON_HOST, host):
-            for other in self._view.row(GATEWAYS, router) or ():
-                if other != host and not self._view.row(AWAY, other) and not self._view.row(BUSY, other):
-                    yield host, other
-                    yield other, host
+    def _found(self, host: str) -> bool:
+        """Do all that hand over to it, and are there, reach it by BFD, and it them?"""
+        if not self._view.members(GATEWAYS_ON_HOST, host):
+            return True
+        reached = self._live(host) or frozenset()
+        for other in self._view.row(MESH, host) or ():
+            back = None if self._view.row(BUSY, other) else self._live(other)
+            if back is not None and (other not in reached or host not in back):
+                return False
+        return True
 
     def _step(self, host: str, stage: int | None) -> None:
         if (timer := self._timers.pop(host, None)) is not None:

@@ -105,7 +105,7 @@ AWAY: Rows[str, bool] = Rows("away")
 BUSY: Rows[str, int] = Rows("busy")
 """Hosts that come back as gateways -> how far they are."""
 EMPTY = 1
-"""It lacks flows, or BFD has not found the others: it comes last."""
+"""It lacks flows, or BFD has not found all that hand over to it: it comes last."""
 ALONE = 2
 """It knows its place. The others do not send it anything yet."""
 TAKING = 3

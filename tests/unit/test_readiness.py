@@ -8,20 +8,18 @@ import pytest
 
 from controller.reconcile import readiness
 from controller.reconcile.readiness import Readiness
-from controller.view.network import BUSY, MET
+from controller.view.network import BUSY
 from controller.view.source import Rows
-from controller.view.topology import GATEWAYS, GATEWAYS_ON_HOST, ranked
+from controller.view.topology import GATEWAYS, GATEWAYS_ON_HOST, MESH, ranked
 from controller.view.view import View
 
-OUTWARD, INWARD = False, True
+HOSTS = ("g1", "g2", "h1")
 
 
 def firsts(view: View) -> list[tuple[str, str, str]]:
-    """Whom two gateways, and a host that is none, hold to be first: for what goes out, for what comes in."""
-    return [
-        (host, *(next(ranked(view, "r", host, inward=inward)) for inward in (OUTWARD, INWARD)))
-        for host in ("g1", "g2", "h1")
-    ]
+    """Whom two gateways, and a host that is none, hold to be first: for what goes out, and for what comes in."""
+    out, back = ({h: next(ranked(view, "r", h, inward=inward)) for h in HOSTS} for inward in (False, True))
+    return [(host, out[host], back[host]) for host in HOSTS]
 
 
 async def test_a_gateway_comes_back_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,13 +33,13 @@ async def test_a_gateway_comes_back_in_steps(monkeypatch: pytest.MonkeyPatch) ->
         if kind is BUSY and value is None:
             done.set()
 
-    made = Readiness(view, put, lambda host: True, lambda host, version: host in confirmed)
-    view.put([(GATEWAYS, "r", ("g1", "g2"))])
+    live = {"g1": frozenset({"g2", "h1"}), "g2": frozenset({"g1", "h1"}), "h1": frozenset({"g2"})}
+    made = Readiness(view, put, live=live.get, adopted=lambda _: True, settled=lambda host, version: host in confirmed)
+    view.put([(GATEWAYS, "r", ("g1", "g2")), (MESH, "g1", frozenset({"g2", "h1", "h2"}))])
     made.empty("g1")
     made.look(["g1"], 1)
-    assert firsts(view) == [("g1", "g2", "g2"), ("g2", "g2", "g2"), ("h1", "g2", "g2")], "BFD has not found it"
-    for pair in (("g1", "g2"), ("g2", "g1")):
-        view.put([(MET, pair, True)])
+    assert firsts(view) == [("g1", "g2", "g2"), ("g2", "g2", "g2"), ("h1", "g2", "g2")], "a host does not reach it yet"
+    live["h1"] = frozenset({"g1", "g2"})
     made.look(["g1"], 2)
     made.look(["g1"], 2)
     assert firsts(view) == [("g1", "g1", "g1"), ("g2", "g2", "g2"), ("h1", "g2", "g2")], "it alone knows its place"
