@@ -31,6 +31,8 @@ class Served:
         """Thing -> the version that its flows came with, and the hosts that have not confirmed it."""
         self._on_host: dict[str, set[Thing]] = defaultdict(set)
         self._active: set[Thing] = set()
+        self._refused: dict[str, dict[UnitKey, str]] = {}
+        """Host -> the units of which it refuses flows, with why."""
 
     @property
     def waiting(self) -> int:
@@ -77,6 +79,10 @@ class Served:
         bridges = self._bridges(host)
         if not bridges:
             return
+        before = self._refused.pop(host, {})
+        if refused := {unit: text for bridge in bridges for unit, text in bridge.faults.items()}:
+            self._refused[host] = refused
+        self.judge_units(refused.keys() ^ before.keys())
         for thing in list(self._on_host.get(host, ())):
             version, hosts = self._waiting[thing]
             if all(bridge.settled(version) for bridge in bridges):
@@ -99,15 +105,14 @@ class Served:
                 self._facts.note(kind, id, status=ERROR if fault else ACTIVE, fault=fault)
 
     def judge_units(self, units: Iterable[UnitKey]) -> None:
-        """Units have failed or are mended."""
+        """Units have failed, were refused, or are mended."""
         for _, key in units:
             id = _id(key)
             self.judge([(FloatingIP, id), (Router, id), (Port, id)])
 
     def _faults(self, kind: type[Record], id: str) -> Iterator[str]:
-        for (_, key), text in self._failed.items():
-            if _id(key) == id:
-                yield text
+        for faults in (self._failed, *self._refused.values()):
+            yield from (text for (_, key), text in faults.items() if _id(key) == id)
 
 
 def _id(key: Hashable) -> str:

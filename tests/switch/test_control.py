@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -16,10 +17,13 @@ from scapy.utils import PcapReader
 
 from apps import APPS
 from apps.contract import App, PacketIn, PacketOut, Wanted, on_host
-from controller.model import Host, Port, SecurityGroup, SecurityGroupRule
+from controller.model import FixedIP, Host, Port, Router, SecurityGroup, SecurityGroupRule
+from controller.model.router import INTERFACE
 from controller.store.step import Delete, Insert, Update
 from controller.view.network import LOCATION
 from controller.view.network import PORT as PORT_ROWS
+from controller.view.network import ROUTER as ROUTER_ROWS
+from controller.view.topology import HOSTS_OF_ROUTER
 from controller.view.view import View
 from flows.actions import Set, ToController
 from flows.fields import ARP_OP, ETH_SRC, IN_PORT
@@ -27,6 +31,8 @@ from flows.flow import Flow
 from flows.match import Match
 from flows.tables import CLASSIFY
 from tests.switch.cloud import Cloud
+
+R = TypeVar("R", Port, Router)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -44,12 +50,22 @@ def mischief(view: View, id: str) -> Iterator[Wanted]:
         yield on_host(where.host), Flow(CLASSIFY, 1, Match({ETH_SRC: port.mac_address}), (Set(ARP_OP, 1),))
 
 
+def router_mischief(view: View, id: str) -> Iterator[Wanted]:
+    """The same for a router called "refused", on each host that has it."""
+    router = view.row(ROUTER_ROWS, id)
+    if router is not None and router.name == "refused":
+        for host in view.members(HOSTS_OF_ROUTER, id):
+            yield on_host(host), Flow(CLASSIFY, 2, Match({IN_PORT: router.number}), (Set(ARP_OP, 1),))
+
+
 def no_answer(packet: PacketIn, view: View) -> Iterator[PacketOut]:
     raise RuntimeError("on purpose")
     yield
 
 
-MISCHIEF = App(name="mischief", number=250, units={LOCATION: [mischief]}, answer=no_answer)
+MISCHIEF = App(
+    name="mischief", number=250, units={LOCATION: [mischief], ROUTER_ROWS: [router_mischief]}, answer=no_answer
+)
 
 
 @pytest.fixture
@@ -108,8 +124,8 @@ async def test_admin_state(cloud: Cloud) -> None:
     await cloud.status(port, "ACTIVE", "h1")
 
 
-def _with(port: Port, **values: object) -> Port:
-    return msgspec.structs.replace(port, revision_number=port.revision_number + 1, **values)
+def _with(row: R, **values: object) -> R:
+    return msgspec.structs.replace(row, revision_number=row.revision_number + 1, **values)
 
 
 async def test_a_restart_of_control_rewrites_no_flow(cloud: Cloud) -> None:
@@ -156,6 +172,30 @@ async def test_a_refused_flow_shows_at_its_port_only(cloud: Cloud) -> None:
     row = cloud.port(refused.id)
     await cloud.store.commit(Update(row, _with(row, name="refused")))
     assert (await cloud.status(refused, "ERROR", "h1")).fault
+
+
+async def test_a_refused_flow_shows_at_its_router(cloud: Cloud) -> None:
+    await cloud.join("h1")
+    _, subnet = await cloud.network()
+    port = await cloud.new_port(subnet, 5)
+    await cloud.plug("h1", port)
+    id = str(uuid4())
+    address = FixedIP(id=str(uuid4()), subnet_id=subnet.id, ip_address="10.0.0.1")
+    interface = Port(
+        id=str(uuid4()), network_id=subnet.network_id, mac_address="fa:16:3e:00:00:01", fixed_ips=(address,),
+        device_owner=INTERFACE, device_id=id,
+    )  # fmt: skip
+    router = Router(id=id, number=1, name="refused", interfaces=(interface.id,))
+    await cloud.store.commit(Insert(interface), Insert(router))
+
+    def now() -> Router:
+        return cloud.store.rows(Router)[id]
+
+    await cloud.until(lambda: "OFPBAC_MATCH_INCONSISTENT" in now().fault and now().status == "ERROR", "it is an error")
+    await cloud.store.commit(Update(now(), _with(now(), name="fine")))
+    await cloud.until(lambda: (now().fault, now().status) == ("", "ACTIVE"), "it is mended")
+    await cloud.store.commit(Update(now(), _with(now(), name="refused")))
+    await cloud.until(lambda: now().status == "ERROR", "it is an error again")
 
 
 async def test_a_unit_that_raises_shows_at_its_port_only(cloud: Cloud) -> None:
