@@ -58,7 +58,7 @@ def test_gateway_dies_and_comes_back(routed: Routed, daemons: tuple[str, ...]) -
     assert routed.carriers() == {next(name for name in GATEWAYS if name != active)}
     back = shown("back", bring_back(routed, active))
     check(dead, silence=2.0)
-    check(back, lost=5)
+    check(back, lost=0)
 
 
 def test_gateway_dies_while_nobody_is_in_control(routed: Routed) -> None:
@@ -73,7 +73,7 @@ def test_gateway_dies_while_nobody_is_in_control(routed: Routed) -> None:
     back = shown("back, with its flows", bring_back(routed, active))
     check(dead, silence=3.0)
     check(empty, lost=0)
-    check(back, lost=5)
+    check(back, lost=0)
 
 
 def test_floating_ip_that_only_receives_is_found_again(routed: Routed) -> None:
@@ -89,7 +89,7 @@ def test_floating_ip_that_only_receives_is_found_again(routed: Routed) -> None:
         # One host answers for it, not every one that is left.
         assert len(routed.inet.arp(routed.floating["a2"], sender=GATEWAY)) == 1
     check(dead, silence=6.0)
-    check(shown("back", bring_back(routed, active)), lost=5)
+    check(shown("back", bring_back(routed, active)), lost=0)
 
 
 def test_other_gateway_dies(routed: Routed) -> None:
