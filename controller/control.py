@@ -40,6 +40,7 @@ from controller.reconcile.announcer import Announcer
 from controller.reconcile.claims import Claims
 from controller.reconcile.facts import FactWriter
 from controller.reconcile.keeper import Keeper
+from controller.reconcile.mendings import DATABASE, Mendings
 from controller.reconcile.names import HostNames
 from controller.reconcile.neighbours import Neighbours
 from controller.reconcile.readiness import Readiness
@@ -140,7 +141,9 @@ class Control:
         self.failed: dict[UnitKey, str] = {}
         """Units that raised or clashed, with the reason."""
         self.names = HostNames()
-        self.switches = Switches(self.desired, self.sessions, self._settled, self._is_empty)
+        self.metrics = ControlMetrics(self)
+        self.mendings = Mendings(lambda: stamp(now()), self.metrics.mended)
+        self.switches = Switches(self.desired, self.sessions, self._settled, self._is_empty, self.mendings.note)
         self.status = PortStatus(self.view, self.facts, self.switches.of, self.failed, self.names.shown)
         self.served = Served(self.view, self.facts, self.switches.of, self.failed)
         self.neighbours = Neighbours(
@@ -159,7 +162,6 @@ class Control:
             adopted=self.switches.adopted,
             settled=self.switches.settled,
         )
-        self.metrics = ControlMetrics(self)
         self.version = 0
         self._puts: list[Put] = []
         self._turn_due = False
@@ -200,6 +202,7 @@ class Control:
             openflow_port=self._openflow.port,
             advertise=self._options.advertise,
             on_facts=self._on_facts,
+            on_mended=lambda host, what: self.mendings.note(host, DATABASE, [("database", words) for words in what]),
         )
         await self._hosts.start()
         asyncio.get_running_loop().call_later(ABSENT, self._note_absent)
@@ -361,6 +364,8 @@ class Control:
         self.readiness.met(name, old.met if old is not None else frozenset(), new.met)
         if old is None:
             self.keeper.watch_peers(name)
+        elif new.ready and (old.tags is not new.tags or old.zones is not new.zones or old.peers is not new.peers):
+            self.keeper.keep(name)
         self._note_alive(name)
 
     def _describe(self, session: HostSession) -> None:

@@ -1,4 +1,4 @@
-"""`tunbridge status`, `hosts`, `flows`, `rules` and `drops`: what the REST endpoint says, as tables."""
+"""`tunbridge status`, `hosts`, `flows`, `rules`, `drops` and `audit`: what the REST endpoint says, as tables."""
 
 import os
 import sys
@@ -15,9 +15,10 @@ DEFAULT = "http://127.0.0.1:9696"
 WAIT = 15.0
 
 
-def _get(endpoint: str, path: str, **query: str) -> Any:
+def _get(endpoint: str, path: str, method: str = "GET", **query: str) -> Any:
+    given = {k: v for k, v in query.items() if v}
     try:
-        answer = httpx.get(endpoint.rstrip("/") + path, params={k: v for k, v in query.items() if v}, timeout=WAIT)
+        answer = httpx.request(method, endpoint.rstrip("/") + path, params=given, timeout=WAIT)
     except httpx.HTTPError as error:
         _stop(f"no answer from {endpoint}: {error}. Is `tunbridge serve` running? Another address: --endpoint")
     if answer.is_error:
@@ -152,3 +153,28 @@ def drops(
         numbers = (str(drop["packets"]), str(drop["bytes"]))
         table.add_row(drop["host"], drop["table"], *numbers, drop["reason"], drop["concerns"])
     console.print(table if answer else "nothing has been dropped")
+
+
+def audit(
+    host: Annotated[str, typer.Option(help="system-id or host name")] = "",
+    repair: Annotated[bool, typer.Option("--repair", help="put right what differs")] = False,
+    endpoint: Endpoint = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Compares hosts with what they shall be. Exits 1 when something differs and was not put right."""
+    answer = _get(endpoint, "/tunbridge/v1/audit", "POST" if repair else "GET", host=host)["audit"]
+    console = _console()
+    if json:
+        console.print_json(data=answer)
+    else:
+        if answer["mended"]:
+            table = _table("when", "host", "where", "was changed by hand, and mended")
+            for mending in answer["mended"]:
+                table.add_row(mending["at"], mending["host"], mending["where"], mending["what"])
+            console.print(table, "")
+        table = _table("host", "where", "differed" if repair else "differs", "")
+        for finding in answer["found"]:
+            outcome = "[green]put right[/]" if finding["mended"] else ""
+            table.add_row(finding["host"], finding["where"], finding["what"], outcome)
+        console.print(table if answer["found"] else "every host is as it shall be")
+    raise SystemExit(0 if all(finding["mended"] for finding in answer["found"]) else 1)

@@ -24,6 +24,7 @@ app.command("hosts")(look.hosts)
 app.command("flows")(look.flows)
 app.command("rules")(look.rules)
 app.command("drops")(look.drops)
+app.command("audit")(look.audit)
 
 
 @app.command()

@@ -15,7 +15,7 @@ TIMEOUT = 30.0
 
 
 class Operator:
-    """Passes GET /tunbridge/v1/… on to the same path at the URL in the `Control` row."""
+    """Passes GET and POST /tunbridge/v1/… on to the same path at the URL in the `Control` row."""
 
     def __init__(self, store: Store) -> None:
         self.rows = store.rows(Control)
@@ -23,7 +23,7 @@ class Operator:
         self.client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/tunbridge/v1/{path:path}", Methods(GET=self.forward))]
+        return [Route("/tunbridge/v1/{path:path}", Methods(GET=self.forward, POST=self.forward))]
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -34,7 +34,7 @@ class Operator:
             raise ServiceUnavailable("the control process has not started yet; try again")
         url = httpx.URL(endpoint.rstrip("/") + request.url.path, query=request.url.query.encode())
         try:
-            answer = await self.client.get(url)
+            answer = await self.client.request(request.method, url)
         except httpx.HTTPError as error:
             raise ServiceUnavailable(
                 f"the control process does not answer at {endpoint} ({error or type(error).__name__}): "

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from controller.listening import listening, shown
 from controller.model import Host
+from controller.observe.audit import audit
 from controller.observe.drops import count_drops
 from controller.observe.explain import Filter, explain, intent
 from controller.observe.rules import count_rules
@@ -59,6 +60,11 @@ def create_app(control: "Control") -> Starlette:
     async def drops(request: Request) -> Response:
         return await _in_time("drops", count_drops(control, request.query_params.get("host", "")))
 
+    async def audited(request: Request) -> Response:
+        """GET compares, POST repairs as well."""
+        host, repair = request.query_params.get("host", ""), request.method == "POST"
+        return await _in_time("audit", audit(control, host, repair))
+
     async def hosts(request: Request) -> Response:
         rows = sorted(control.store.rows(Host).values(), key=lambda row: row.name)
         return _json({"hosts": [host_status(control, row) for row in rows]})
@@ -78,6 +84,7 @@ def create_app(control: "Control") -> Starlette:
             Route("/tunbridge/v1/flows", flows),
             Route("/tunbridge/v1/rules", rules),
             Route("/tunbridge/v1/drops", drops),
+            Route("/tunbridge/v1/audit", audited, methods=["GET", "POST"]),
             Route("/tunbridge/v1/hosts", hosts),
             Route("/tunbridge/v1/status", status),
             Route("/healthz", health),

@@ -31,6 +31,12 @@ class ControlMetrics:
             ["app", "outcome"],
             registry=self.registry,
         )
+        self.mended = Counter(
+            "tunbridge_mended",
+            "Changes made by hand on hosts that were undone",
+            ["kind"],
+            registry=self.registry,
+        )
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "hosts": ("Hosts whose OVSDB session is up", lambda: len(control.sessions)),
             "bridges_adopted": ("Bridges in step with what is wanted", lambda: sum(b.adopted for b in bridges())),

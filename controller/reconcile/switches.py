@@ -9,7 +9,7 @@ import structlog
 from apps.contract import PacketOut
 from controller.compile.desired import Desired
 from controller.compile.ledger import Entry
-from controller.reconcile.bridge import Bridge
+from controller.reconcile.bridge import Bridge, Report
 from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
@@ -27,7 +27,7 @@ UNCLAIMED = 30.0
 
 class Switches:
     """``sessions``: hosts' OVSDB sessions. ``settled(host)`` is called whenever one of its bridges has confirmed more,
-    or less; ``empty(host)`` before one without any flow is filled."""
+    or less; ``empty(host)`` before one without any flow is filled; ``mended`` as for Bridge."""
 
     def __init__(
         self,
@@ -35,9 +35,11 @@ class Switches:
         sessions: Mapping[str, HostSession],
         settled: Callable[[str], None],
         empty: Callable[[str], None],
+        mended: Report,
     ) -> None:
         self.bridges: dict[tuple[str, str], Bridge] = {}
         self._desired, self._sessions, self._settled, self._empty = desired, sessions, settled, empty
+        self._mended = mended
         self._serving: dict[Channel, str] = {}
         self._unclaimed: dict[int, Channel] = {}
 
@@ -55,6 +57,7 @@ class Switches:
                     partial(self._wanted, host, name),
                     partial(self._settled, host),
                     partial(self._empty, host),
+                    self._mended,
                 )
         return [self.bridges[host, name] for name in BRIDGES if (host, name) in self.bridges]
 

@@ -10,9 +10,11 @@ import msgspec
 from controller.southbound import message as of
 from controller.southbound.installed import (
     ALL_FLOWS,
+    ALL_GROUPS,
     ALL_METERS,
     InstalledFlow,
     installed_flows,
+    installed_groups,
     installed_meters,
 )
 from controller.southbound.link import ChannelClosed, Link, SwitchError
@@ -66,6 +68,7 @@ class Channel(Link):
         self._batch = _NO_BATCH
         self._turn = asyncio.Lock()
         self._packets_left = 0
+        self._on_touched: Callable[[], None] = lambda: None
 
     # ---- what others do with a switch
     async def bundle(self, messages: Sequence[bytes], timeout: float = 30.0) -> list[Rejection]:
@@ -94,6 +97,20 @@ class Channel(Link):
         found = self._dump(of.MULTIPART_METER_DESC, ALL_METERS, installed_meters)
         return dict(await self._limited(found, timeout, "a description of its meters"))
 
+    async def groups(self, timeout: float = 30.0) -> list[int]:
+        """Ids of all groups."""
+        found = self._dump(of.MULTIPART_GROUP_DESC, ALL_GROUPS, installed_groups)
+        return await self._limited(found, timeout, "a description of its groups")
+
+    async def watch(self, touched: Callable[[], None], timeout: float = 30.0) -> None:
+        """From now on, ``touched`` is called when flows, groups or meters are changed by other connections.
+
+        Raises SwitchError where the switch can't tell (Open vSwitch before 2.16).
+        """
+        self._on_touched = touched
+        self._write(of.message(of.SET_ASYNC, self._xids(1), of.REQUESTFORWARD_OF_OTHERS))
+        await self._limited(self._monitor(), timeout, "a flow monitor")
+
     def packet_out(self, in_port: int, data: bytes, actions: bytes) -> None:
         """Send a frame through encoded actions. Dropped and counted while the switch does not keep up with reading.
 
@@ -118,6 +135,9 @@ class Channel(Link):
 
     async def _barrier(self) -> None:
         await self._ask(of.BARRIER_REQUEST)
+
+    async def _monitor(self) -> None:
+        await self._ask(of.MULTIPART_REQUEST, of.multipart(of.MULTIPART_FLOW_MONITOR, of.FLOW_CHANGES_OF_OTHERS))
 
     async def _do_bundle(self, messages: Sequence[bytes]) -> list[Rejection]:
         large = [
@@ -210,6 +230,9 @@ class Channel(Link):
         except Exception:
             self._log.exception("the controller failed to take a switch up")
             self.close("the controller failed to take it up")
+
+    def _touched(self) -> None:
+        self._on_touched()
 
     def _error(self, xid: int, name: str) -> None:
         batch = self._batch

@@ -50,6 +50,8 @@ WATCHED = {
     "Controller": ("max_backoff", "target"),
     "Manager": ("max_backoff", "target"),
 }
+OnMended = Callable[[str, tuple[str, ...]], None]
+"""(host, what in words)"""
 REPAIRS_A_MINUTE = 10
 """More than that, and somebody else keeps changing things back."""
 MINUTE = 60.0
@@ -67,8 +69,12 @@ class HostSession:
         *,
         openflow: Callable[[str], str],
         on_facts: Callable[["HostSession", HostFacts | None, HostFacts | None], None],
+        on_mended: OnMended = lambda host, what: None,
     ) -> None:
-        """``openflow``: from the address by which the host reached us to the target that its bridges get."""
+        """``openflow``: from the address by which the host reached us to the target that its bridges get.
+
+        ``on_mended``: what somebody had changed by hand is as it was.
+        """
         self._connection = connection
         self.address = _address(connection.peer)
         """Where the host connects from."""
@@ -77,7 +83,7 @@ class HostSession:
         self.closed: asyncio.Future[str] = self._loop.create_future()
         """Done when the session has ended; its result is the reason."""
         self.facts: HostFacts | None = None
-        self._on_facts = on_facts
+        self._on_facts, self._on_mended = on_facts, on_mended
         self._endpoint = _endpoint(connection.local)
         self._controller = openflow(_address(connection.local))
         self._spare = str(uuid.uuid4())
@@ -92,6 +98,8 @@ class HostSession:
         self._wished: Wish | None = None
         """As it was at the last change of more than the state of interfaces; so are the next three."""
         self._plan = Repair((), (), True)
+        self._whole: Wish | None = None
+        """The wish that was last fulfilled: when the same one needs a repair, somebody has changed something."""
         self._missing = self._faults = ""
         self._managed = False
         """It has a manager record: it was told to dial us, and can be told to stop."""
@@ -196,7 +204,7 @@ class HostSession:
     def _judge(self, plan: Repair, layout: Layout, wished: Wish) -> None:
         self._plan = plan
         if not plan.operations:
-            self._trouble = ""
+            self._trouble, self._whole = "", wished
         if plan.operations and plan.vital:
             self._missing, self._faults = self._trouble or "is being set up", ""
         else:
@@ -218,7 +226,7 @@ class HostSession:
         """One repair, if one is needed; what it changes comes back as a change."""
         if not self._evaluate() or not self._may_repair(self._plan):
             return
-        plan = self._plan
+        plan, by_hand = self._plan, self._wished == self._whole
         self._log.info("host is set up", what=plan.what)
         try:
             await self._connection.transact(DATABASE, *plan.operations)
@@ -229,8 +237,17 @@ class HostSession:
             self._evaluate()
             return
         self._trouble = ""
+        if by_hand and self.facts is not None:
+            self._on_mended(self.facts.name, plan.what)
         if self._evaluate():
             self._wake.set()
+
+    def audit(self, repair: bool) -> tuple[str, ...]:
+        """What is otherwise than it shall be, in words; with ``repair``, it is put right, however often it was."""
+        if repair and self._plan.operations:
+            self._repaired.clear()
+            self._wake.set()
+        return self._plan.what
 
     def _may_repair(self, plan: Repair) -> bool:
         if self._asked and not plan.vital:

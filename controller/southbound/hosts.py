@@ -7,7 +7,7 @@ import structlog
 
 from controller.ovsdb.connection import Connection, listen
 from controller.southbound.facts import HostFacts
-from controller.southbound.host import HostSession, endpoint
+from controller.southbound.host import HostSession, OnMended, endpoint
 
 log = structlog.get_logger()
 
@@ -26,10 +26,17 @@ class HostListener:
     """
 
     def __init__(
-        self, address: str, *, openflow_port: int, on_facts: OnFacts, advertise: str | None = None, probe: float = 5.0
+        self,
+        address: str,
+        *,
+        openflow_port: int,
+        on_facts: OnFacts,
+        on_mended: OnMended = lambda host, what: None,
+        advertise: str | None = None,
+        probe: float = 5.0,
     ) -> None:
         self._address, self._openflow_port, self._advertise = address, openflow_port, advertise
-        self._on_facts, self._probe = on_facts, probe
+        self._on_facts, self._on_mended, self._probe = on_facts, on_mended, probe
         self._server: asyncio.Server | None = None
         self._sessions: dict[str, HostSession] = {}
         self._tasks: dict[HostSession, asyncio.Task[None]] = {}
@@ -58,7 +65,7 @@ class HostListener:
         await self._server.wait_closed()
 
     def _accept(self, connection: Connection) -> None:
-        session = HostSession(connection, openflow=self._target, on_facts=self._told)
+        session = HostSession(connection, openflow=self._target, on_facts=self._told, on_mended=self._on_mended)
         task = self._tasks[session] = asyncio.get_running_loop().create_task(session.run())
         task.add_done_callback(lambda _: self._tasks.pop(session, None))
 

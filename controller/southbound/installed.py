@@ -8,6 +8,7 @@ import msgspec
 ALL_FLOWS = struct.pack("!B3xII4xQQHH4x", 0xFF, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 1, 4)
 """Body of a flow description request (section 7.3.5.2): every table, port, group and cookie, an empty match."""
 ALL_METERS = struct.pack("!I4x", 0xFFFFFFFF)
+ALL_GROUPS = struct.pack("!I4x", 0xFFFFFFFC)
 
 _FLOW = struct.Struct("!HxxBxH8xQ")
 """length, table_id, priority, (timeouts, flags, importance), cookie; a match, statistics and instructions follow."""
@@ -16,6 +17,8 @@ _COUNTER = struct.Struct("!HBBQ")
 _METER = struct.Struct("!HHI")
 _BAND = struct.Struct("!HHII")
 _PACKETS, _BYTES = 4, 5
+_ABBREVIATED, _RESUMED = 4, 6
+"""Events of a flow monitor (section 7.3.5.18)."""
 
 
 class InstalledFlow(msgspec.Struct, frozen=True, gc=False):
@@ -85,3 +88,27 @@ def installed_meters(body: bytes) -> Iterator[tuple[int, tuple[int, int]]]:
             _, _, rate, burst = _BAND.unpack_from(body, at + _METER.size)
         yield meter, (rate, burst)
         at += length
+
+
+def installed_groups(body: bytes) -> Iterator[int]:
+    """Ids, from the body of one OFPMP_GROUP_DESC reply (7.3.5.11)."""
+    at, end = 0, len(body)
+    while at < end:
+        length, _, group = _METER.unpack_from(body, at)
+        if length < _METER.size or at + length > end:
+            raise ValueError(f"a group of {length} bytes, {end - at} bytes before the end")
+        yield group
+        at += length
+
+
+def foreign_changes(body: bytes) -> bool:
+    """Does one update of a flow monitor (7.3.5.18) tell of more than what we have done ourselves?"""
+    at, end = 0, len(body)
+    while at < end:
+        length, event = _PAIR.unpack_from(body, at)
+        if length < _PAIR.size:
+            raise ValueError(f"a flow update of {length} bytes")
+        if event not in (_ABBREVIATED, _RESUMED):
+            return True
+        at += length
+    return False

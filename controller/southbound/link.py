@@ -13,6 +13,7 @@ import structlog
 
 from controller.southbound import message as of
 from controller.southbound.error import error_name
+from controller.southbound.installed import foreign_changes
 
 log = structlog.get_logger()
 
@@ -83,6 +84,9 @@ class Link(asyncio.Protocol):
 
     def _packet_in(self, body: bytes) -> None:
         raise NotImplementedError
+
+    def _touched(self) -> None:
+        """Flows, groups or meters were changed, and not by this connection."""
 
     def _error(self, xid: int, name: str) -> None:
         """An error that answers no request."""
@@ -197,6 +201,8 @@ class Link(asyncio.Protocol):
                 self._packet_in(body)
         elif kind == of.MULTIPART_REPLY:
             self._multipart(xid, body)
+        elif kind == of.REQUESTFORWARD:
+            self._touched()
         elif kind in (of.BARRIER_REPLY, of.BUNDLE_CONTROL):
             self._answer(xid, body)
         elif kind == of.ECHO_REQUEST:
@@ -240,8 +246,10 @@ class Link(asyncio.Protocol):
 
     def _multipart(self, xid: int, body: bytes) -> None:
         """The answer is the list of bodies, without the header that says which kind of multipart reply it is."""
-        _, flags = struct.unpack_from("!HH4x", body)
+        kind, flags = struct.unpack_from("!HH4x", body)
         if xid not in self._pending:
+            if kind == of.MULTIPART_FLOW_MONITOR and foreign_changes(body[8:]):
+                self._touched()
             return
         parts = self._parts.setdefault(xid, [])
         parts.append(body[8:])

@@ -13,10 +13,13 @@ HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY = 0, 1, 2, 3
 FEATURES_REQUEST, FEATURES_REPLY = 5, 6
 PACKET_IN, FLOW_REMOVED, PORT_STATUS, PACKET_OUT, FLOW_MOD = 10, 11, 12, 13, 14
 MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY = 18, 19, 20, 21
+GROUP_MOD = 15
+SET_ASYNC = 28
 METER_MOD = 29
+REQUESTFORWARD = 32
 BUNDLE_CONTROL, BUNDLE_ADD = 33, 34
 
-MULTIPART_FLOW_DESC, MULTIPART_METER_DESC = 1, 10
+MULTIPART_FLOW_DESC, MULTIPART_GROUP_DESC, MULTIPART_METER_DESC, MULTIPART_FLOW_MONITOR = 1, 7, 10, 16
 BUNDLE_OVERHEAD = 16
 MORE = 1
 """Flag of a multipart message that is not the last one."""
@@ -24,6 +27,14 @@ MORE = 1
 OPEN, CLOSE, COMMIT, DISCARD = 0, 2, 4, 6
 """Requests of BUNDLE_CONTROL; the reply to each is one more."""
 ATOMIC_ORDERED = 3
+
+REQUESTFORWARD_OF_OTHERS = struct.pack("!HHI", 11, 8, 0b11)
+"""Body of SET_ASYNC (section 7.3.10): tell us of group mods and meter mods that come by other connections."""
+FLOW_CHANGES_OF_OTHERS = struct.pack("!IIIHBBHH4x", 1, 0xFFFFFFFF, 0xFFFFFFFF, 0b1110, 0xFF, 0, 1, 4)
+"""Body of a flow monitor request (section 7.3.5.18): what is added, removed and modified, in all tables. Changes by our
+own connection come abbreviated."""
+DELETE_GROUPS = struct.pack("!BBHIHxxIHxxI", VERSION, GROUP_MOD, 24, 0, 2, 0xFFFFFFFC, 0, 0xFFFFFFFF)
+"""A whole message (section 7.3.4.3): every group goes, and the flows that lead to one."""
 
 LARGEST = 0xFFFF
 """Bytes in the largest message: the header's length has 16 bits."""

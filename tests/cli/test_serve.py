@@ -97,12 +97,20 @@ def test_a_host_joins_is_looked_at_and_leaves(serve: Serve, host: Vswitch) -> No
     everything = json.loads(tunbridge("flows", "--host", "one", "--json", endpoint=serve.url).stdout)
     assert all(flow["intent"] != "nobody" for flow in everything)
     host.ofctl("add-flow", "br-int", "table=70,priority=3,actions=drop")
-    (stray,) = [
-        flow
-        for flow in json.loads(tunbridge("flows", "--bridge", "br-int", "--json", endpoint=serve.url).stdout)
-        if flow["intent"] == "nobody"
-    ]
-    assert (stray["table"], stray["priority"], stray["app"]) == ("70", 3, "")
+
+    def mended() -> list[dict[str, str]]:
+        said = tunbridge("audit", "--host", "one", "--json", endpoint=serve.url)
+        return list(json.loads(said.stdout)["mended"])
+
+    until(lambda: bool(mended()), "the flow that was added by hand is gone, and told")
+    (stray,) = mended()
+    assert (stray["host"], stray["where"], stray["kind"]) == ("sys-1", "br-int", "flow")
+    assert "table=70" in stray["what"]
+    for option in ((), ("--repair",)):
+        audited = tunbridge("audit", *option, endpoint=serve.url)
+        assert (audited.returncode, audited.stderr) == (0, "")
+        assert "every host is as it shall be" in audited.stdout
+        assert "table=70" in audited.stdout
     human = tunbridge("flows", "--port", "web-1", endpoint=serve.url).stdout
     assert "network_key:=" in human
     assert "goto:punt" in human

@@ -1,7 +1,7 @@
 """A bridge brought in step with a real switch: adoption by cookies, plans, and what the switch refuses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 import pytest
 
@@ -43,11 +43,16 @@ class Stage:
         self.switch = switch
         self.entries: list[Entry] = []
         self.version = 0
+        self.mended: list[tuple[str, str]] = []
         self._changed = asyncio.Event()
-        self.bridge = Bridge("h", "br-int", lambda: iter(self.entries), self._changed.set, lambda: None)
+        self.bridge = Bridge("h", "br-int", lambda: iter(self.entries), self._changed.set, lambda: None, self._mended)
         self.listener = OpenFlowListener(
             "127.0.0.1:0", on_channel=self._connected, on_packet_in=lambda channel, packet: None
         )
+
+    def _mended(self, host: str, bridge: str, what: Iterable[tuple[str, str]]) -> None:
+        self.mended += what
+        self._changed.set()
 
     def _connected(self, channel: Channel) -> None:
         self.bridge.connect(channel)
