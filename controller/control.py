@@ -7,6 +7,7 @@ bridge its plan. Nothing in a turn waits; each bridge sends in a task of its own
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -55,6 +56,7 @@ from controller.southbound.openflow import OpenFlowListener
 from controller.southbound.packet import PacketIn
 from controller.store.step import Change, Insert, Patch
 from controller.store.store import Store
+from controller.tls import Tls
 from controller.view.network import (
     ADDRESS_GROUP,
     AWAY,
@@ -112,6 +114,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ovsdb: str = "127.0.0.1:6640"
     advertise: str | None = None
     """The controller's address as hosts reach it, where that is not the one that they dialled."""
+    pki: str | None = None
+    """Folder of keys and certificates: with it, hosts and bridges must speak TLS and show a certificate."""
 
 
 def utc_now() -> datetime:
@@ -143,7 +147,9 @@ class Control:
         self.names = HostNames()
         self.metrics = ControlMetrics(self)
         self.mendings = Mendings(lambda: stamp(now()), self.metrics.mended)
-        self.switches = Switches(self.desired, self.sessions, self._settled, self._is_empty, self.mendings.note)
+        self.switches = Switches(
+            self.desired, self.sessions, self._settled, self._is_empty, self.mendings.note, self._registered
+        )
         self.status = PortStatus(self.view, self.facts, self.switches.of, self.failed, self.names.shown)
         self.served = Served(self.view, self.facts, self.switches.of, self.failed)
         self.neighbours = Neighbours(
@@ -170,8 +176,9 @@ class Control:
         self._newly_ready: set[str] = set()
         self._alive: dict[str, bool] = {}
         self._hosts: HostListener | None = None
+        self._tls = Tls(Path(options.pki), mutual=True) if options.pki else None
         self._openflow = OpenFlowListener(
-            options.openflow, on_channel=self.switches.arrived, on_packet_in=self._on_packet_in
+            options.openflow, on_channel=self.switches.arrived, on_packet_in=self._on_packet_in, tls=self._tls
         )
 
     # ---- life
@@ -202,6 +209,8 @@ class Control:
             openflow_port=self._openflow.port,
             advertise=self._options.advertise,
             on_facts=self._on_facts,
+            tls=self._tls,
+            registered=self._registered,
             on_mended=lambda host, what: self.mendings.note(host, DATABASE, [("database", words) for words in what]),
         )
         await self._hosts.start()
@@ -300,6 +309,14 @@ class Control:
         """A host's view of the others, or it itself as a gateway, has changed."""
         here = [*self.view.members(GATEWAYS_ON_HOST, host), *self.view.members(FLOATING_IPS_ON_HOST, host)]
         self.announcer.look(here, self.version)
+
+    # ---- who hosts are
+    def register(self, host: str, fingerprint: str) -> None:
+        """The certificate with this SHA-256 (hex; "": none any more) speaks for this host."""
+        self.facts.host(host, certificate=fingerprint)
+
+    def _registered(self) -> list[tuple[str, str]]:
+        return [(row.name, row.certificate) for row in self.store.rows(Host).values() if row.certificate]
 
     # ---- what others ask of hosts
     def _live(self, host: str) -> frozenset[str] | None:

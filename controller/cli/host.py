@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from controller.cli import look
+
 if TYPE_CHECKING:
     from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl
 
-app = typer.Typer(help="On a host: join a controller, leave it, show what is set.", no_args_is_help=True)
+app = typer.Typer(
+    help="On a host: join, leave, show what is set. Anywhere: register a certificate.", no_args_is_help=True
+)
 
 Db = Annotated[str, typer.Option(help="this host's own database")]
 LOCAL = "unix:/var/run/openvswitch/db.sock"
@@ -88,6 +92,23 @@ def join(
         if target not in managers:
             txn.add(api.add_manager(target))
     print(f"joined {target}")
+
+
+@app.command()
+def add(
+    system_id: Annotated[str, typer.Argument(help="external_ids:system-id of the host's Open vSwitch")],
+    certificate: Annotated[Path, typer.Option(help="the host's certificate, whose name is another")],
+    endpoint: look.Endpoint = look.DEFAULT,
+) -> None:
+    """Where the controller is: register a host's certificate, so that it speaks for that host."""
+    from controller.cli.authority import fingerprint, read_certificate
+
+    try:
+        digest = fingerprint(read_certificate(certificate.read_bytes()))
+    except (OSError, ValueError) as error:
+        _stop(f"{certificate} is no certificate: {error}")
+    look.ask(endpoint, "/tunbridge/v1/hosts", "POST", host=system_id, fingerprint=digest)
+    print(f"registered: {system_id}, SHA-256 {digest}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ DEFAULT = "http://127.0.0.1:9696"
 WAIT = 15.0
 
 
-def _get(endpoint: str, path: str, method: str = "GET", **query: str) -> Any:
+def ask(endpoint: str, path: str, method: str = "GET", **query: str) -> Any:
     given = {k: v for k, v in query.items() if v}
     try:
         answer = httpx.request(method, endpoint.rstrip("/") + path, params=given, timeout=WAIT)
@@ -50,7 +50,7 @@ def _table(*columns: str) -> Table:
 
 def status(endpoint: Endpoint = DEFAULT, json: Json = False) -> None:
     """Is all well? Exits 1 when it is not."""
-    answer = _get(endpoint, "/tunbridge/v1/status")
+    answer = ask(endpoint, "/tunbridge/v1/status")
     console = _console()
     well = answer["database"] == "connected" and answer["hosts"] == answer["hosts_alive"] and not answer["failures"]
     if json:
@@ -66,7 +66,7 @@ def status(endpoint: Endpoint = DEFAULT, json: Json = False) -> None:
 
 def hosts(endpoint: Endpoint = DEFAULT, json: Json = False) -> None:
     """The hosts that have joined."""
-    answer = _get(endpoint, "/tunbridge/v1/hosts")["hosts"]
+    answer = ask(endpoint, "/tunbridge/v1/hosts")["hosts"]
     console = _console()
     if json:
         console.print_json(data=answer)
@@ -98,7 +98,7 @@ def flows(
     json: Json = False,
 ) -> None:
     """The flows that are installed now, and what wants each."""
-    answer = _get(endpoint, "/tunbridge/v1/flows", host=host, bridge=bridge, network=network, port=port)["flows"]
+    answer = ask(endpoint, "/tunbridge/v1/flows", host=host, bridge=bridge, network=network, port=port)["flows"]
     console = _console()
     if json:
         console.print_json(data=answer)
@@ -125,7 +125,7 @@ def rules(
     json: Json = False,
 ) -> None:
     """Security group rules, and how much each has let through."""
-    answer = _get(endpoint, "/tunbridge/v1/rules", group=group, host=host)["rules"]
+    answer = ask(endpoint, "/tunbridge/v1/rules", group=group, host=host)["rules"]
     console = _console()
     if json:
         console.print_json(data=answer)
@@ -143,7 +143,7 @@ def drops(
     json: Json = False,
 ) -> None:
     """What has been dropped, where and why."""
-    answer = _get(endpoint, "/tunbridge/v1/drops", host=host)["drops"]
+    answer = ask(endpoint, "/tunbridge/v1/drops", host=host)["drops"]
     console = _console()
     if json:
         console.print_json(data=answer)
@@ -162,7 +162,7 @@ def audit(
     json: Json = False,
 ) -> None:
     """Compares hosts with what they shall be. Exits 1 when something differs and was not put right."""
-    answer = _get(endpoint, "/tunbridge/v1/audit", "POST" if repair else "GET", host=host)["audit"]
+    answer = ask(endpoint, "/tunbridge/v1/audit", "POST" if repair else "GET", host=host)["audit"]
     console = _console()
     if json:
         console.print_json(data=answer)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import host, look
+from controller.cli import host, look, pki
 from controller.cli.settings import SettingsError, load
 from controller.observe.log import configure
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(host.app, name="host")
+app.add_typer(pki.app, name="pki")
 app.command("status")(look.status)
 app.command("hosts")(look.hosts)
 app.command("flows")(look.flows)
@@ -40,6 +41,7 @@ def serve(
     advertise: Annotated[
         str | None, typer.Option(help="the controller's address for hosts, if not the one that they dial")
     ] = None,
+    pki: Annotated[str | None, typer.Option(help="TLS: the folder that `tunbridge pki init` has made")] = None,
     config: Annotated[Path | None, typer.Option(help="a TOML file with the same names; options override it")] = None,
 ) -> None:
     """Serve: the database, the API and the controller, until interrupted."""
@@ -48,15 +50,16 @@ def serve(
     from controller.cli.supervisor import serve as run
     from controller.store.embedded import DataInUse
     from controller.store.version import StoreTooNew
+    from controller.tls import TlsError
 
     configure("serve")
     given = {
         "listen": listen, "openflow": openflow, "ovsdb": ovsdb, "operator": operator, "data": data,
-        "db": tuple(db.split(",")) if db else None, "advertise": advertise,
+        "db": tuple(db.split(",")) if db else None, "advertise": advertise, "pki": pki,
     }  # fmt: skip
     try:
         uvloop.run(run(load(config, given)))
-    except (SettingsError, DataInUse, StoreTooNew, OSError, RuntimeError, ValueError) as error:
+    except (SettingsError, DataInUse, StoreTooNew, TlsError, OSError, RuntimeError, ValueError) as error:
         print(f"tunbridge serve: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 

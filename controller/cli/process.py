@@ -39,7 +39,7 @@ async def _control(settings: Settings) -> None:
     from controller.observe.endpoint import Endpoint
     from controller.store.store import Store
 
-    options = Options(openflow=settings.openflow, ovsdb=settings.ovsdb, advertise=settings.advertise)
+    options = Options(openflow=settings.openflow, ovsdb=settings.ovsdb, advertise=settings.advertise, pki=settings.pki)
     control = Control(Store(settings.remotes, facts=False), options)
     endpoint = Endpoint(control, settings.operator)
     try:
@@ -57,7 +57,7 @@ async def run_api(settings: Settings) -> None:
     from controller.northbound.server import run
 
     end_with_parent()
-    await run(settings.listen, settings.remotes)
+    await run(settings.listen, settings.remotes, pki=settings.pki)
 
 
 def end_with_parent() -> None:

@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Folder of the embedded database."""
     db: tuple[str, ...] = ()
     """Remotes of a database that somebody else runs (``unix:PATH``, ``tcp:HOST:PORT``); empty: the embedded one."""
+    pki: str | None = None
+    """Folder of keys and certificates (`tunbridge pki init`): TLS on all that is listened on."""
     advertise: str | None = None
     """The controller's address as hosts reach it, where that is not the one that they dialled."""
 

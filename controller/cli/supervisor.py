@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -12,6 +13,7 @@ import structlog
 from controller.cli.settings import Settings
 from controller.listening import listening, shown
 from controller.store.embedded import EmbeddedServer
+from controller.tls import Tls
 
 log = structlog.get_logger()
 
@@ -67,7 +69,9 @@ class Process:
 
 
 async def serve(settings: Settings) -> None:
-    """Runs until SIGINT or SIGTERM. Raises what the embedded database says when it can't start."""
+    """Runs until SIGINT or SIGTERM. Raises what the embedded database says when it can't start, and TlsError."""
+    if settings.pki is not None:
+        Tls(Path(settings.pki), mutual=True)  # here, where whoever has typed it is told what is wrong
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

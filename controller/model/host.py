@@ -30,6 +30,8 @@ class Host(Record, frozen=True, kw_only=True):
     """Its OVSDB session and both OpenFlow channels are up."""
     problem: Annotated[str, READ_ONLY] = ""
     """Why it is not served, in words for an operator."""
+    certificate: Annotated[str, READ_ONLY] = ""
+    """SHA-256, in hex, of the certificate that was registered for it; "" where its name in the certificate counts."""
     joined_at: Annotated[str, READ_ONLY] = ""
     seen_at: Annotated[str, READ_ONLY] = ""
     """RFC 3339: when `alive` last changed."""

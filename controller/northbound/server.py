@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -13,6 +14,7 @@ import uvloop
 from controller.listening import listening, shown
 from controller.northbound.app import create_app
 from controller.store import Store
+from controller.tls import Tls
 
 log = structlog.get_logger()
 
@@ -26,13 +28,16 @@ def serve(listen: str, remotes: Sequence[str]) -> None:
         runner.run(run(listen, remotes))
 
 
-async def run(listen: str, remotes: Sequence[str], ready: Callable[[str], None] | None = None) -> None:
+async def run(
+    listen: str, remotes: Sequence[str], ready: Callable[[str], None] | None = None, pki: str | None = None
+) -> None:
     """Answer requests until SIGTERM, SIGINT or cancellation; those in progress are finished.
 
     `listen` is what `listening` takes; `remotes` name the database; `ready` is called with the URL once
     requests are answered. Raises OSError when the address can't be had, ValueError when it is none, and `Unavailable`
-    when the database does not answer at the start.
+    when the database does not answer at the start. `pki`: folder of certificates, with which it is HTTPS.
     """
+    tls = Tls(Path(pki), mutual=False) if pki else None
     listener = listening(listen)
     store = Store(remotes)
     try:
@@ -47,7 +52,9 @@ async def run(listen: str, remotes: Sequence[str], ready: Callable[[str], None] 
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
-        server = _Server(config, lambda: _tell(_url(listener), ready))
+        config.load()
+        config.ssl = tls.context if tls else None
+        server = _Server(config, lambda: _tell(_url(listener, tls is not None), ready))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         with _on_signal(server.stop):
             try:
@@ -73,8 +80,8 @@ def _on_signal(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _url(listener: socket.socket) -> str:
-    return shown(listener) if listener.family == socket.AF_UNIX else f"http://{shown(listener)}"
+def _url(listener: socket.socket, secure: bool) -> str:
+    return shown(listener) if listener.family == socket.AF_UNIX else f"http{'s' * secure}://{shown(listener)}"
 
 
 def _tell(address: str, ready: Callable[[str], None] | None) -> None:

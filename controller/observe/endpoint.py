@@ -3,6 +3,7 @@ passes requests on."""
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,14 @@ def create_app(control: "Control") -> Starlette:
         host, repair = request.query_params.get("host", ""), request.method == "POST"
         return await _in_time("audit", audit(control, host, repair))
 
+    async def register(request: Request) -> Response:
+        query = request.query_params
+        host, fingerprint = query.get("host", ""), query.get("fingerprint", "")
+        if not host or not (re.fullmatch("[0-9a-f]{64}", fingerprint) or not fingerprint):
+            return _json({"error": "wanted: host, and fingerprint, a SHA-256 as 64 digits of hex"}, 400)
+        control.register(host, fingerprint)
+        return _json({"host": host, "fingerprint": fingerprint}, 202)
+
     async def hosts(request: Request) -> Response:
         rows = sorted(control.store.rows(Host).values(), key=lambda row: row.name)
         return _json({"hosts": [host_status(control, row) for row in rows]})
@@ -86,6 +95,7 @@ def create_app(control: "Control") -> Starlette:
             Route("/tunbridge/v1/drops", drops),
             Route("/tunbridge/v1/audit", audited, methods=["GET", "POST"]),
             Route("/tunbridge/v1/hosts", hosts),
+            Route("/tunbridge/v1/hosts", register, methods=["POST"]),
             Route("/tunbridge/v1/status", status),
             Route("/healthz", health),
             Route("/metrics", metrics),

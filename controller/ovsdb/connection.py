@@ -10,6 +10,7 @@ import structlog
 
 from controller.listening import listening
 from controller.ovsdb.framing import Framer
+from controller.tls import Peer, Server, Tls, accept, shown_by
 
 log = structlog.get_logger()
 
@@ -62,6 +63,8 @@ class Connection(asyncio.Protocol):
         """Monitor id -> callback, given the parameters of its update notifications."""
         self.peer: tuple[Any, ...] | str = ""
         """Address of the other end."""
+        self.certificate: Peer | None = None
+        """What the other end has shown; None without TLS."""
         self.local: tuple[Any, ...] | str = ""
         """Address of this end."""
         self._loop = asyncio.get_running_loop()
@@ -126,6 +129,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self.peer = transport.get_extra_info("peername") or ""
         self.local = transport.get_extra_info("sockname") or ""
+        self.certificate = shown_by(transport)
         self._heard = self._loop.time()
         self._check_in(self._probe)
         if self._closing:
@@ -303,7 +307,6 @@ async def connect(remote: str, *, timeout: float = 10.0, **options: Any) -> Conn
     return connection
 
 
-async def listen(address: str, made: Callable[[Connection], None], **options: Any) -> asyncio.Server:
+async def listen(address: str, made: Callable[[Connection], None], tls: Tls | None = None, **options: Any) -> Server:
     """Accepts connections at an address (see :func:`listening`) and gives each to ``made`` when it is up."""
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Connection(on_made=made, **options), sock=listening(address))
+    return await accept(listening(address), lambda: Connection(on_made=made, **options), tls)

@@ -13,6 +13,8 @@ from controller.reconcile.bridge import Bridge, Report
 from controller.southbound.channel import Channel
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession
+from controller.southbound.hosts import Registered
+from controller.tls import stranger
 from flows.fields import PORT_LOCAL
 from flows.tables import BR_INT, BR_TUN
 from flows.wire import action_bytes
@@ -36,10 +38,11 @@ class Switches:
         settled: Callable[[str], None],
         empty: Callable[[str], None],
         mended: Report,
+        registered: Registered,
     ) -> None:
         self.bridges: dict[tuple[str, str], Bridge] = {}
         self._desired, self._sessions, self._settled, self._empty = desired, sessions, settled, empty
-        self._mended = mended
+        self._mended, self._registered = mended, registered
         self._serving: dict[Channel, str] = {}
         self._unclaimed: dict[int, Channel] = {}
 
@@ -88,10 +91,13 @@ class Switches:
 
     # ---- whose is it?
     def arrived(self, channel: Channel) -> None:
-        """A switch has connected. It may come before its host has told whose it is."""
+        """A switch has connected. It may come before its host has told whose it is.
+
+        A host can say that any switch is its own; with TLS, the switch's certificate must be that host's as well.
+        """
         for host, session in self._sessions.items():
             for bridge, datapath_id in session.facts.bridges.items() if session.facts is not None else ():
-                if datapath_id == channel.datapath_id:
+                if datapath_id == channel.datapath_id and self._is_of(host, channel):
                     self._serve(host, bridge, channel)
                     return
         self._unclaimed[channel.datapath_id] = channel
@@ -100,8 +106,16 @@ class Switches:
     def claim(self, facts: HostFacts) -> None:
         """A host has told which switches are its own."""
         for bridge, datapath_id in facts.bridges.items():
-            if (channel := self._unclaimed.pop(datapath_id, None)) is not None:
+            channel = self._unclaimed.get(datapath_id)
+            if channel is not None and self._is_of(facts.name, channel):
+                del self._unclaimed[datapath_id]
                 self._serve(facts.name, bridge, channel)
+
+    def _is_of(self, host: str, channel: Channel) -> bool:
+        reason = stranger(host, channel.certificate, self._registered())
+        if reason:
+            log.warning("switch is not the one that its host says it is", peer=channel.peer, reason=reason)
+        return not reason
 
     def _refuse(self, channel: Channel) -> None:
         if self._unclaimed.get(channel.datapath_id) is channel:

@@ -86,7 +86,8 @@ class HostSession:
         self._on_facts, self._on_mended = on_facts, on_mended
         self._endpoint = _endpoint(connection.local)
         self._controller = openflow(_address(connection.local))
-        self._spare = str(uuid.uuid4())
+        self.certificate = connection.certificate
+        self._spare = (self.certificate.name if self.certificate else "") or str(uuid.uuid4())
         self._layout: Layout | None = None
         self._wake = asyncio.Event()
         self._repaired: deque[float] = deque()

@@ -1,16 +1,19 @@
 """Where hosts dial in with their OVSDB."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
 from controller.ovsdb.connection import Connection, listen
 from controller.southbound.facts import HostFacts
 from controller.southbound.host import HostSession, OnMended, endpoint
+from controller.tls import Server, Tls, stranger
 
 log = structlog.get_logger()
 
+Registered = Callable[[], Collection[tuple[str, str]]]
+"""(system-id, fingerprint) of each certificate that was registered for a host."""
 OnFacts = Callable[[HostSession, HostFacts | None, HostFacts | None], None]
 
 
@@ -34,10 +37,13 @@ class HostListener:
         on_mended: OnMended = lambda host, what: None,
         advertise: str | None = None,
         probe: float = 5.0,
+        tls: Tls | None = None,
+        registered: Registered = lambda: (),
     ) -> None:
         self._address, self._openflow_port, self._advertise = address, openflow_port, advertise
         self._on_facts, self._on_mended, self._probe = on_facts, on_mended, probe
-        self._server: asyncio.Server | None = None
+        self._tls, self._registered = tls, registered
+        self._server: Server | None = None
         self._sessions: dict[str, HostSession] = {}
         self._tasks: dict[HostSession, asyncio.Task[None]] = {}
 
@@ -53,7 +59,7 @@ class HostListener:
 
     async def start(self) -> None:
         """Raises OSError when the address can't be had."""
-        self._server = await listen(self._address, self._accept, probe=self._probe)
+        self._server = await listen(self._address, self._accept, self._tls, probe=self._probe)
 
     async def close(self) -> None:
         if self._server is None:
@@ -70,13 +76,16 @@ class HostListener:
         task.add_done_callback(lambda _: self._tasks.pop(session, None))
 
     def _target(self, reached: str) -> str:
-        return f"tcp:{endpoint(self._advertise or reached, self._openflow_port)}"
+        return f"{'ssl' if self._tls else 'tcp'}:{endpoint(self._advertise or reached, self._openflow_port)}"
 
     def _told(self, session: HostSession, old: HostFacts | None, new: HostFacts | None) -> None:
         if new is None:
             if old is not None and self._sessions.get(old.name) is session:
                 del self._sessions[old.name]
                 self._on_facts(session, old, None)
+            return
+        if old is None and (reason := stranger(new.name, session.certificate, self._registered())):
+            session.end(f"refused: {reason}", warn=True, tell=False)
             return
         other = self._sessions.get(new.name)
         if other is None:

@@ -14,6 +14,7 @@ import structlog
 from controller.southbound import message as of
 from controller.southbound.error import error_name
 from controller.southbound.installed import foreign_changes
+from controller.tls import Peer, shown_by
 
 log = structlog.get_logger()
 
@@ -43,6 +44,8 @@ class Link(asyncio.Protocol):
     """Address and port of the switch."""
     host: str = "?"
     """Address of the switch."""
+    certificate: Peer | None = None
+    """What the switch has shown; None without TLS."""
     up: bool = False
 
     def __init__(self) -> None:
@@ -132,6 +135,7 @@ class Link(asyncio.Protocol):
     # ---- beginning and end
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass of it
+        self.certificate = shown_by(transport)
         address = transport.get_extra_info("peername")
         if isinstance(address, Sequence) and len(address) >= 2:
             self.host = str(address[0]).removeprefix("::ffff:")

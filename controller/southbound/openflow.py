@@ -8,6 +8,7 @@ import structlog
 from controller.listening import listening
 from controller.southbound.channel import Channel
 from controller.southbound.packet import PacketIn
+from controller.tls import Server, Tls, accept
 
 log = structlog.get_logger()
 
@@ -27,10 +28,11 @@ class OpenFlowListener:
         on_channel: Callable[[Channel], None],
         on_packet_in: Callable[[Channel, PacketIn], None],
         probe: float = 5.0,
+        tls: Tls | None = None,
     ) -> None:
-        self._address = address
+        self._address, self._tls = address, tls
         self._on_channel, self._on_packet_in, self._probe = on_channel, on_packet_in, probe
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._all: set[Channel] = set()
         self._channels: dict[int, Channel] = {}
@@ -48,7 +50,7 @@ class OpenFlowListener:
     async def start(self) -> None:
         """Raises OSError when the address can't be had."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, sock=listening(self._address))
+        self._server = await accept(listening(self._address), self._accept, self._tls)
         self._tick = loop.call_later(self._probe / 4, self._probe_all)
 
     async def close(self) -> None:

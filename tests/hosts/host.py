@@ -6,6 +6,7 @@ controller and for tunnels. A host with an uplink has a second network card, and
 controller's work.
 """
 
+import os
 import re
 import signal
 import subprocess
@@ -17,9 +18,12 @@ from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl as OpenVSwitch
 
 from tests.hosts import process
 from tests.hosts.namespace import ip, run, settings
+from tests.hosts.until import PATIENCE
 
 UNDERLAY_MTU, OUTSIDE_MTU = 1600, 1500
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+DATAPATH = os.environ.get("LAB_DATAPATH", "netdev")
+"""``netdev``, the one in userspace, which needs nothing of the kernel; or ``system``, the kernel's."""
 DAEMONS = ("ovs-vswitchd", "ovsdb-server")
 
 
@@ -46,7 +50,7 @@ class Host:
                 ids["ovn-cms-options"] = "enable-chassis-as-gw"
             change.add(self.ovsdb.db_set("Open_vSwitch", ".", ("external_ids", ids), ("ovs_version", _version())))
             for bridge, card in (("br-phy", "eth-u"), ("br-ex", "eth-x"))[: 1 + uplink]:
-                change.add(self.ovsdb.add_br(bridge, datapath_type="netdev"))
+                change.add(self.ovsdb.add_br(bridge, datapath_type=DATAPATH))
                 change.add(self.ovsdb.db_set("Bridge", bridge, ("fail_mode", "standalone")))
                 change.add(self.ovsdb.add_port(bridge, card))
         self._address()
@@ -74,7 +78,8 @@ class Host:
         self._start_switch()
 
     def _start_switch(self) -> None:
-        self._daemon("ovs-vswitchd", self.socket, "--disable-system", f"--unixctl={self.directory}/vswitchd.ctl")
+        userspace = ["--disable-system"] if DATAPATH == "netdev" else []
+        self._daemon("ovs-vswitchd", self.socket, *userspace, f"--unixctl={self.directory}/vswitchd.ctl")
 
     def _daemon(self, name: str, *arguments: str) -> None:
         """Returns when the daemon serves (``--detach``)."""
@@ -117,7 +122,7 @@ class Host:
     def ovsdb(self) -> OpenVSwitch:
         # ovsdbapp keeps one connection a class, so each host has a class.
         own = type(f"OpenVSwitch_{self.name}", (OpenVSwitch,), {"_ovsdb_connection": None})
-        return own(Connection(OvsdbIdl.from_server(self.socket, "Open_vSwitch"), timeout=20))
+        return own(Connection(OvsdbIdl.from_server(self.socket, "Open_vSwitch"), timeout=int(20 * PATIENCE)))
 
     def close(self) -> None:
         if "ovsdb" in self.__dict__:
@@ -141,7 +146,8 @@ class Host:
         self.vsctl("wait-until", "Bridge", name, timeout=timeout)
 
     def vsctl(self, *arguments: str, timeout: int = 15) -> str:
-        return run(["ovs-vsctl", "--no-syslog", f"--db={self.socket}", f"--timeout={timeout}", *arguments])
+        limit = f"--timeout={timeout * PATIENCE:.0f}"
+        return run(["ovs-vsctl", "--no-syslog", f"--db={self.socket}", limit, *arguments])
 
     def appctl(self, *arguments: str) -> str:
         return run(["ovs-appctl", "-t", f"{self.directory}/vswitchd.ctl", *arguments])

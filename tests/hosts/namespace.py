@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.hosts.until import PATIENCE
+
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -25,6 +27,7 @@ def run(
     """
     whole = [*entering(namespace), *argv]
     # Without a given input there is none: a command that asks must not take the terminal's keys.
+    timeout *= PATIENCE
     feed = {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
     try:
         done = subprocess.run(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tests.hosts import process
 from tests.hosts.namespace import entering
+from tests.hosts.until import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class RunningPing:
 
     def answered(self, timeout: float = 5.0, *, after: float = 0.0) -> None:
         """Until the next answer, or the first that comes after a moment of ``time.time()``."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         try:
             while (came := self._line(end - time.monotonic())) is None or came <= after:
@@ -62,6 +64,7 @@ class RunningPing:
 
     def told(self, timeout: float = 5.0, *, after: float) -> None:
         """Until it has said anything that happened after a moment of ``time.time()``."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         while max(*self._answers.values(), *self._missed.values(), 0.0, 0.0) <= after:
             self._line(end - time.monotonic())

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.hosts.until import PATIENCE
+
 
 def command_line(pid: int) -> list[str]:
     """Empty for a process that is gone or a zombie."""
@@ -68,7 +70,7 @@ def wait_gone(pids: Iterable[int], timeout: float) -> set[int]:
     poll = select.poll()
     for handle in handles:
         poll.register(handle, select.POLLIN)
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while handles and (rest := end - time.monotonic()) > 0:
         for handle, _ in poll.poll(rest * 1000):
             poll.unregister(handle)
@@ -113,6 +115,7 @@ class Lines:
 
     def next(self, timeout: float) -> str:
         """TimeoutError when none came, EOFError when the process has closed its output."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         while b"\n" not in self.rest:
             if not select.select([self.descriptor], [], [], max(0.0, end - time.monotonic()))[0]:

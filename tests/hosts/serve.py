@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import httpx
 
 from tests.hosts import process
 from tests.hosts.namespace import run
+from tests.hosts.until import PATIENCE
 
 
 class NotServing(Exception):
@@ -20,12 +22,14 @@ class NotServing(Exception):
 
 
 class Serve:
-    def __init__(self, directory: Path, *, listen: str, openflow: str, ovsdb: str) -> None:
+    def __init__(self, directory: Path, *, listen: str, openflow: str, ovsdb: str, pki: Path | None = None) -> None:
+        """``pki``: folder of `tunbridge pki`; with it, everything is TLS."""
         self.directory = directory / "tunbridge"
         self.listen = listen
         self.openflow = openflow
         self.ovsdb = ovsdb
-        self.url = f"http://{listen}"
+        self.pki = pki
+        self.url = f"http{'s' if pki else ''}://{listen}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -45,6 +49,7 @@ class Serve:
                 [
                     *(str(command), "serve", "--listen", self.listen, "--openflow", self.openflow),
                     *("--ovsdb", self.ovsdb, "--data", str(self.directory / "data")),
+                    *(("--pki", str(self.pki)) if self.pki else ()),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -58,13 +63,14 @@ class Serve:
     def wait(self, timeout: float = 30.0) -> None:
         """Until /healthz says that all of it works."""
         assert self._process
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         said = "nothing"
         while time.monotonic() < end:
             if (status := self._process.poll()) is not None:
                 raise NotServing(f"tunbridge serve ended with status {status}.\n{self.log_tail()}")
             try:
-                answer = httpx.get(f"{self.url}/healthz", timeout=2.0, trust_env=False)
+                answer = httpx.get(f"{self.url}/healthz", timeout=2.0 * PATIENCE, trust_env=False, verify=self.trust)
                 if answer.status_code == 200:
                     return
                 said = f"{answer.status_code} {answer.text[:300]}"
@@ -73,13 +79,24 @@ class Serve:
             time.sleep(0.05)
         raise NotServing(f"tunbridge serve: {self.url}/healthz said {said} after {timeout:g} s.\n{self.log_tail()}")
 
+    @property
+    def trust(self) -> ssl.SSLContext:
+        """Of a client that knows its authority alone."""
+        return ssl.create_default_context(cafile=str(self.pki / "ca.pem") if self.pki else None)
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """The answer to GET /tunbridge/v1/WHAT. Raises httpx.HTTPError while control is away."""
+        url = f"{self.url}/tunbridge/v1/{what}"
+        answer = httpx.get(url, timeout=5.0 * PATIENCE, trust_env=False, verify=self.trust)
+        return dict(answer.raise_for_status().json())
+
     def hosts(self) -> dict[str, dict[str, Any]]:
-        """What it says of its hosts, by host name. Raises httpx.HTTPError while control is away."""
-        answer = httpx.get(f"{self.url}/tunbridge/v1/hosts", timeout=5.0, trust_env=False)
-        return {host["hostname"]: host for host in answer.raise_for_status().json()["hosts"]}
+        """What it says of its hosts, by host name."""
+        return {host["hostname"]: host for host in self.ask("hosts")["hosts"]}
 
     def wait_hosts(self, names: Iterable[str], timeout: float = 20.0) -> None:
         """Until all of them are served: alive, and the flows of their bridges in step with what is wanted."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         names = set(names)
         missing, said = names, ""

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+from tests.hosts.until import PATIENCE
+
 Row = dict[str, Any]
 
 
@@ -15,7 +17,7 @@ class ApiError(Exception):
 class Tenant:
     def __init__(self, url: str, project: str) -> None:
         self.project = project
-        self._client = httpx.Client(base_url=f"{url}/v2.0", timeout=10.0, trust_env=False)
+        self._client = httpx.Client(base_url=f"{url}/v2.0", timeout=10.0 * PATIENCE, trust_env=False)
 
     def close(self) -> None:
         self._client.close()
@@ -83,6 +85,7 @@ class Tenant:
 
     def wait(self, kind: str, id: str, wanted: dict[str, Any], timeout: float = 15.0) -> Row:
         """Until its attributes are as wanted (``{"status": "ACTIVE"}``). The API can only be asked again."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         while True:
             row = self.show(kind, id)

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.hosts.host import Host
+from tests.hosts.host import DATAPATH, Host
 from tests.hosts.icmp import NO_PORT, NO_ROUTE, IcmpError
 from tests.hosts.lab import Lab
 from tests.hosts.namespace import ip, namespaces
@@ -21,7 +21,7 @@ KILLED = """
 import os, signal
 from tests.hosts.lab import Lab
 lab = Lab()
-lab.add_host("h1").vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
+lab.add_host("h1").vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", f"datapath_type={DATAPATH}")
 vm = lab.add_vm("v1", "h1", "11111111-2222", "fa:16:3e:00:00:01")
 print(lab.slot.number, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -33,7 +33,7 @@ def test_labs_are_apart() -> None:
         assert one.slot.number != other.slot.number
         for lab in (one, other):
             host = lab.add_host("h1")
-            host.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
+            host.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", f"datapath_type={DATAPATH}")
             for number in (1, 2):
                 vm = lab.add_vm(f"v{number}", host, f"{number}0000000-0000", f"fa:16:3e:00:00:0{number}")
                 vm.give(f"10.0.0.{number}/24", f"fd00::{number}/64")
@@ -46,7 +46,7 @@ def test_labs_are_apart() -> None:
 
 def join_bridges(host: Host) -> None:
     """br-int and br-ex as one, by hand."""
-    host.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
+    host.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", f"datapath_type={DATAPATH}")
     for bridge, near, far in (("br-int", "in", "out"), ("br-ex", "out", "in")):
         values = ("type=patch", f"options:peer={far}")
         host.vsctl("--no-wait", "add-port", bridge, near, "--", "set", "Interface", near, *values)

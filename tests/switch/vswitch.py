@@ -17,6 +17,10 @@ from typing import Self
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 """Where Debian's openvswitch-common puts it."""
+SSL = tuple(
+    f"--{option}=db:Open_vSwitch,SSL,{option.replace('-', '_')}" for option in ("private-key", "certificate", "ca-cert")
+)
+"""As Debian starts it: keys are where `ovs-vsctl set-ssl` says."""
 TIMEOUT = 20.0
 """Seconds for one command of the tools, and for a process to come up or go."""
 
@@ -62,6 +66,7 @@ class Vswitch:
                 "conf.db",
                 "--remote=punix:db.sock",
                 "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+                *SSL,
             )
             self._appears("db.sock")
             self.vsctl("--no-wait", "init")

@@ -8,7 +8,12 @@ import pytest
 from controller.model import Column, Record
 from controller.store.schema import VERSION, Shape, schema, version_number
 
-DIGESTS = {"1.0.0": "ddef6adbea591734", "1.1.0": "1854f468e6ea43cd", "1.2.0": "b287c1c0df70345b"}
+DIGESTS = {
+    "1.0.0": "ddef6adbea591734",
+    "1.1.0": "1854f468e6ea43cd",
+    "1.2.0": "b287c1c0df70345b",
+    "1.3.0": "d4ef5ffbfca0a854",
+}
 """Of each version's schema; the last is the present one."""
 
 

@@ -1,0 +1,1 @@
+"""The tests of tests/hosts under Debian's own kernel, with its openvswitch module, in QEMU: ``make test-kernel``."""
