@@ -19,6 +19,7 @@ from tests.hosts.vm import Vm
 
 KILLED = """
 import os, signal
+from tests.hosts.host import DATAPATH
 from tests.hosts.lab import Lab
 lab = Lab()
 lab.add_host("h1").vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", f"datapath_type={DATAPATH}")
