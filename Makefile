@@ -2,11 +2,11 @@
 # with any of them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench mutants docs format clean
+.PHONY: help setup demo test test-kernel chaos bench mutants docs format clean
 BIN := .venv/bin
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: Debian packages, and .venv from requirements.lock
 	@tests/setup.sh
@@ -22,6 +22,12 @@ test: setup ## style, types, and every test
 
 bench: setup ## figures as a table and build/bench.json; one row: make bench ONLY=name
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+chaos: setup ## many faults at random under traffic: make chaos SEED=1 FAULTS=200; each fault once, 30 s long: EACH=1
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(EACH),--each --seconds 30)
+
+test-kernel: setup ## tests/hosts under Debian's own kernel and its openvswitch module, in QEMU; some: TESTS=tests/hosts/test_nat.py
+	@$(BIN)/python -m tests.kernel $(TESTS)
 
 mutants: setup ## break a copy of the project in a dozen places, and show which test notices
 	@$(BIN)/python -m tests.mutants

@@ -66,6 +66,11 @@ class Host:
         self._address()
 
     def _start_daemons(self) -> None:
+        self.start_database()
+        self._start_switch()
+
+    def start_database(self) -> None:
+        """After ``crash("ovsdb-server")``."""
         folder = self.directory
         self._daemon(
             "ovsdb-server",
@@ -75,7 +80,6 @@ class Host:
             f"--unixctl={folder}/ovsdb.ctl",
         )
         self.vsctl("--no-wait", "init")
-        self._start_switch()
 
     def _start_switch(self) -> None:
         userspace = ["--disable-system"] if DATAPATH == "netdev" else []

@@ -79,6 +79,13 @@ class RunningPing:
             return self._answers.get(number)
         return None
 
+    def lost_between(self, begin: float, end: float) -> int:
+        """How many of the requests sent between two moments were never answered; both have passed, and been told."""
+        return sum(
+            number not in self._answers and begin < when - self._interval <= end
+            for number, when in self._missed.items()
+        )
+
     def stop(self) -> Ping:
         """Idempotent. The last request may still be under way: it does not count as sent."""
         if self.result is None:

@@ -1,0 +1,1 @@
+"""Faults under traffic: one at a time (the tests), or many at random (``make chaos SEED=…``)."""
