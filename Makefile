@@ -2,7 +2,7 @@
 # with any of them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kernel chaos bench mutants docs format clean
+.PHONY: help setup demo test test-kernel chaos bench bench-peers bench-scale mutants docs format clean
 BIN := .venv/bin
 
 help: ## this list
@@ -19,6 +19,9 @@ test: setup ## style, types, and every test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest
+
+bench-peers: setup ## the same changes, OVN and Tunbridge side by side: docs/benchmarks.md; smaller: PORTS="100 500"
+	@$(BIN)/python -m tests.bench.peers $(if $(PORTS),--ports $(PORTS),--page)
 
 bench: setup ## figures as a table and build/bench.json; one row: make bench ONLY=name
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))

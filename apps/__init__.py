@@ -1,6 +1,6 @@
 """The apps. Each is one function of the network; their order here means nothing."""
 
-from apps import dhcp, external, guard, nat, neighbours, overlay, routing, security, switching
+from apps import allowance, dhcp, external, guard, nat, neighbours, overlay, routing, security, switching
 from apps.contract import App
 
 APPS: tuple[App, ...] = (
@@ -13,4 +13,5 @@ APPS: tuple[App, ...] = (
     routing.APP,
     nat.APP,
     external.APP,
+    allowance.APP,
 )

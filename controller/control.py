@@ -235,6 +235,11 @@ class Control:
         """The OpenFlow and OVSDB ports listened on."""
         return self._openflow.port, self._hosts.port if self._hosts is not None else 0
 
+    @property
+    def refused(self) -> int:
+        """Connections for which there was no room."""
+        return self._openflow.refused + (self._hosts.refused if self._hosts is not None else 0)
+
     async def close(self) -> None:
         if self._hosts is not None:
             await self._hosts.close()

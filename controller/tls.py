@@ -113,6 +113,18 @@ async def accept(made: socket.socket, protocol: Callable[[], asyncio.Protocol], 
     return _TlsServer(made, protocol, tls)
 
 
+class Refusal(asyncio.Protocol):
+    """For one too many: hangs up at once."""
+
+    def __init__(self, what: str, most: int) -> None:
+        self._what, self._most = what, most
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = _shown(transport.get_extra_info("peername"))
+        log.warning("connection refused: there are too many", what=self._what, most=self._most, peer=peer)
+        transport.close()
+
+
 class _TlsServer:
     """Asyncio's own TLS servers tell nobody why a handshake has failed."""
 

@@ -47,8 +47,9 @@ CLASSIFY = Table(
 )  # fmt: skip
 PUNT = Table(
     BR_INT, 1, "punt",
-    "What the controller answers: DHCP (through a meter).",
-    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.IP_PROTO, f.UDP_SRC, f.UDP_DST), goto=("address",),
+    "What the controller answers: DHCP.",
+    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.IP_PROTO, f.UDP_SRC, f.UDP_DST), reads=(f.IN_PORT,), writes=(f.SERVICE,),
+    goto=("address",), calls=("allowance",),
     outputs="the controller",
 )  # fmt: skip
 ADDRESS = Table(
@@ -100,7 +101,8 @@ STEERED = Table(
 WATCH = Table(
     BR_INT, 9, "watch",
     "Called. Addresses that were found out by asking: should they speak from another MAC, the controller hears of it.",
-    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.ARP_SPA, f.ARP_SHA), outputs="the controller",
+    matches=(f.NETWORK_KEY, f.ETH_TYPE, f.ARP_SPA, f.ARP_SHA), reads=(f.IN_PORT,), writes=(f.SERVICE,),
+    calls=("allowance",), outputs="the controller",
 )  # fmt: skip
 RESOLVE = Table(
     BR_INT, 10, "resolve",
@@ -127,8 +129,9 @@ ROUTER = Table(
     BR_INT, 13, "router",
     "Called, for what is addressed to a router's MAC. Answers ARP; the controller hears answers to its own questions "
     "and what has come to the end of its time. The sender's connection is remembered: it leaves the network here.",
-    matches=(f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.CT_STATE), reads=(f.ARP_TPA, f.TAG), writes=(f.ADDRESS, f.MAC),
-    goto=("route",), calls=("neighbour", "reply"), outputs="the controller",
+    matches=(f.FLAGS, *_PROTOCOL, f.ARP_OP, f.IP_TTL, f.CT_STATE), reads=(f.ARP_TPA, f.TAG, f.IN_PORT),
+    writes=(f.ADDRESS, f.MAC, f.SERVICE), goto=("route",), calls=("neighbour", "reply", "allowance"),
+    outputs="the controller",
     drops="neither ARP nor IP, to a router",
 )  # fmt: skip
 ROUTE = Table(
@@ -140,7 +143,7 @@ ROUTE = Table(
         f.NETWORK_KEY, f.FLAGS, f.ADDRESS, f.MAC, f.PATH, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST,
         f.IPV6_SRC, f.IPV6_DST, f.IP_TTL, f.ICMPV4_TYPE, f.ICMPV6_TYPE,
     ),
-    goto=("path", "exit", "nexthop"), calls=("neighbour", "l2"), outputs="the controller",
+    goto=("path", "exit", "nexthop"), calls=("neighbour", "l2", "allowance"), outputs="the controller",
     drops="addressed to a router",
 )  # fmt: skip
 PATH = Table(
@@ -158,7 +161,7 @@ EXIT = Table(
     writes=(
         f.NETWORK_KEY, f.FLAGS, f.OUTPUT, f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.IPV4_SRC, f.IPV4_DST,
     ),
-    goto=("gateway", "uplink"), calls=("l2",), outputs="the controller",
+    goto=("gateway", "uplink"), calls=("l2", "allowance"), outputs="the controller",
     drops="the router has no gateway host, or no way to one yet",
 )  # fmt: skip
 GATEWAY = Table(
@@ -195,7 +198,8 @@ UPLINK = Table(
 NEXTHOP = Table(
     BR_INT, 21, "nexthop",
     "To the next hop's MAC. The controller asks for one that nobody knows, and tells the sender of what is too large.",
-    matches=(f.FLAGS, f.ETH_TYPE, f.MAC), writes=(f.ETH_DST,), goto=("l2",), outputs="the controller",
+    matches=(f.FLAGS, f.ETH_TYPE, f.MAC), writes=(f.ETH_DST,), goto=("l2",), calls=("allowance",),
+    outputs="the controller",
 )  # fmt: skip
 L2 = Table(
     BR_INT, 22, "l2",
@@ -216,11 +220,12 @@ INBOUND = Table(
         f.NETWORK_KEY, f.ROUTER, f.FLAGS, *_PROTOCOL, f.ICMPV4_TYPE, f.ARP_OP, f.IP_TTL, f.IPV4_DST, f.IPV6_DST,
         f.TCP_DST, f.UDP_DST,
     ),
-    reads=(f.ARP_TPA,),
+    reads=(f.ARP_TPA, f.IN_PORT),
     writes=(
         f.NETWORK_KEY, f.FLAGS, f.ETH_SRC, f.ETH_DST, f.IP_TTL, f.ADDRESS, f.MAC, f.IPV4_DST, f.TCP_DST, f.UDP_DST,
+        f.SERVICE,
     ),
-    goto=("returned",), calls=("neighbour", "reply", "route", "l2"), outputs="the controller",
+    goto=("returned",), calls=("neighbour", "reply", "route", "l2", "allowance"), outputs="the controller",
     drops="no external address here",
 )  # fmt: skip
 RETURNED = Table(
@@ -318,6 +323,13 @@ DELIVER = Table(
     matches=(f.CT_STATE, f.ETH_TYPE), reads=(f.OUTPUT, f.TAG), outputs="the port in OUTPUT",
 )  # fmt: skip
 
+ALLOWANCE = Table(
+    BR_INT, 41, "allowance",
+    "Called, before a packet goes to the controller, with its port in SERVICE: each port has a meter of its own, and "
+    "what comes from elsewhere shares one.",
+    matches=(f.SERVICE,),
+)  # fmt: skip
+
 ARRIVAL = Table(
     BR_TUN, 0, "arrival",
     "From br-int or from a tunnel? VNI 0 is no network's: under it go BFD and what is handed over to a router's "
@@ -360,7 +372,7 @@ TABLES: tuple[Table, ...] = (
     CLASSIFY, PUNT, ADDRESS, SPOOF, TRACK, EGRESS, SENT, OUTSIDE, STEERED, WATCH, RESOLVE, NEIGHBOUR, REPLY, ROUTER,
     ROUTE, PATH, EXIT, GATEWAY, NAT, NATTED, UPLINK, NEXTHOP, L2, ACTIVE, INBOUND, RETURNED, FLOOD, HEAR, HEARD, CHUNKS,
     CHUNK, ADMIT, INGRESS_TABLE, RECEIVED, TUNNEL, TAG, SERVICE, RULES, SET, MEMBER, DELIVER,
-    ARRIVAL, TO_VNI, TO_TAG, UNICAST, TUNNEL_FLOOD, PEER,
+    ALLOWANCE, ARRIVAL, TO_VNI, TO_TAG, UNICAST, TUNNEL_FLOOD, PEER,
 )  # fmt: skip
 """Every table."""
 BY_NUMBER: dict[tuple[str, int], Table] = {(table.bridge, table.number): table for table in TABLES}

@@ -3,26 +3,24 @@
 from collections.abc import Iterator
 from hashlib import blake2b
 
+from apps.allowance import PUNT_HERE
 from apps.contract import EVERYWHERE, Wanted, on_network
 from controller.model import Subnet
 from controller.view.network import NETWORK, OWNERS, SUBNET, SUBNETS_OF_NETWORK
 from controller.view.view import View
-from flows.actions import Goto, Meter, Set, ToController
+from flows.actions import Goto, Set
 from flows.fields import ADDRESS, ETH_TYPE, IP_PROTO, MAC, NETWORK_KEY, UDP_DST, UDP_SRC
-from flows.flow import Flow, MeterConfig
+from flows.flow import Flow
 from flows.match import Match
 from flows.tables import ADDRESS as ADDRESS_TABLE
 from flows.tables import NEIGHBOUR, PUNT
 
-METER = MeterConfig("br-int", 1, 1000, 1000)
-"""A host's requests, packets a second and burst."""
 CLIENT, SERVER = 68, 67
 ON_LINK = "169.254.169.254"
 """The server's address where a subnet has no gateway; option 121 tells that it is on the link (RFC 3442)."""
 
 
 def boot(view: View, _: str) -> Iterator[Wanted]:
-    yield EVERYWHERE, METER
     yield EVERYWHERE, Flow(PUNT, 0, Match({}), (Goto(ADDRESS_TABLE),))
 
 
@@ -32,7 +30,7 @@ def requests(view: View, network_id: str) -> Iterator[Wanted]:
     if network is None or not any(served(view, network_id)):
         return
     match = Match({NETWORK_KEY: network.vni, ETH_TYPE: 0x0800, IP_PROTO: 17, UDP_SRC: CLIENT, UDP_DST: SERVER})
-    yield on_network(network_id), Flow(PUNT, 20, match, (Meter(METER.id), ToController()))
+    yield on_network(network_id), Flow(PUNT, 20, match, PUNT_HERE)
 
 
 def server(view: View, network_id: str) -> Iterator[Wanted]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from apps.allowance import PUNT_HERE
 from apps.contract import Wanted, on_network
-from apps.routing.pipeline import ARP, PUNT
+from apps.routing.pipeline import ARP
 from apps.switching import GROUP_BIT
 from controller.view.network import LEARNED, NETWORK, OWNERS
 from controller.view.view import View
@@ -27,7 +28,7 @@ def learned(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
     if ":" not in address:
         speaks: dict[f.Field, Value] = {f.NETWORK_KEY: network.vni, f.ETH_TYPE: ARP, f.ARP_SPA: address}
         yield here, Flow(t.WATCH, 20, Match({**speaks, f.ARP_SHA: mac}), ())
-        yield here, Flow(t.WATCH, 10, Match(speaks), PUNT)
+        yield here, Flow(t.WATCH, 10, Match(speaks), PUNT_HERE)
         # Its owner announces itself: nobody must answer in its place.
         announced = Match({**speaks, f.ARP_TPA: address, f.ETH_DST: GROUP_BIT})
         yield here, Flow(t.RESOLVE, 30, announced, (Resubmit(t.WATCH), Goto(t.FLOOD)))

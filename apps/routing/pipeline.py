@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from apps.allowance import OF_ITS_PORT, PUNT, PUNT_HERE
 from apps.contract import EVERYWHERE, Wanted
 from controller.view.view import View
 from flows import fields as f
@@ -12,14 +13,12 @@ from flows.actions import (
     CtClear,
     DecTtl,
     Goto,
-    Meter,
     Move,
     OutputField,
     Resubmit,
     Set,
-    ToController,
 )
-from flows.flow import Flow, MeterConfig
+from flows.flow import Flow
 from flows.match import Match
 from flows.table import Table
 from flows.value import Value
@@ -29,9 +28,6 @@ FAMILIES = (IPV4, IPV6)
 ICMPV6 = {f.ETH_TYPE: IPV6, f.IP_PROTO: 58}
 SOLICITATION, ADVERTISEMENT = 135, 136
 REQUEST, REPLY = 1, 2
-METER = MeterConfig("br-int", 2, 1000, 1000)
-"""What one host may ask the controller for its routers, packets a second and burst."""
-PUNT = (Meter(METER.id), ToController())
 NEW = (f.CT_NEW | f.CT_TRACKED, f.CT_NEW | f.CT_TRACKED)
 CLEAN = Set(f.FLAGS, 0, t.FROM_TUNNEL | t.TRACKED)
 """A routed packet is in a network that has not seen it, and may go to any host."""
@@ -41,7 +37,6 @@ DROPPING = (
 
 
 def boot(view: View, _: str) -> Iterator[Wanted]:
-    yield EVERYWHERE, METER
     for flow in (*_router(), *_next_hop(), *_outside(), *_inbound()):
         yield EVERYWHERE, flow
     for table in DROPPING:
@@ -58,16 +53,16 @@ def _asked_and_told(table: Table) -> Iterator[Flow]:
         Resubmit(t.REPLY),
     )
     yield Flow(table, 90, Match({f.ETH_TYPE: ARP, f.ARP_OP: REQUEST}), answer)
-    yield Flow(table, 90, Match({f.ETH_TYPE: ARP, f.ARP_OP: REPLY}), PUNT)
+    yield Flow(table, 90, Match({f.ETH_TYPE: ARP, f.ARP_OP: REPLY}), PUNT_HERE)
     for type in (SOLICITATION, ADVERTISEMENT):
-        yield Flow(table, 90, Match({**ICMPV6, f.ICMPV6_TYPE: type}), PUNT)
+        yield Flow(table, 90, Match({**ICMPV6, f.ICMPV6_TYPE: type}), PUNT_HERE)
 
 
 def _expired(table: Table) -> Iterator[Flow]:
     """RFC 1812 section 5.3.1: who would have to lower the time to live to 0 tells the sender."""
     for family in FAMILIES:
         for ttl in (0, 1):
-            yield Flow(table, 80, Match({f.ETH_TYPE: family, f.IP_TTL: ttl}), PUNT)
+            yield Flow(table, 80, Match({f.ETH_TYPE: family, f.IP_TTL: ttl}), PUNT_HERE)
 
 
 def _router() -> Iterator[Flow]:
@@ -78,10 +73,10 @@ def _router() -> Iterator[Flow]:
         new: dict[f.Field, Value] = {f.FLAGS: (t.TRACKED, t.TRACKED), f.CT_STATE: NEW, f.ETH_TYPE: family}
         for ttl in (0, 1):
             # The error is let in as what belongs to this connection.
-            punt = (Meter(METER.id), remember, ToController())
+            punt = (*OF_ITS_PORT, PUNT[0], remember, *PUNT[1:])
             yield Flow(t.ROUTER, 85, Match({**new, f.IP_TTL: ttl}), punt)
-        yield Flow(t.ROUTER, 20, Match(new), (remember, CtClear(), Goto(t.ROUTE)))
-        yield Flow(t.ROUTER, 10, Match({f.ETH_TYPE: family}), (CtClear(), Goto(t.ROUTE)))
+        yield Flow(t.ROUTER, 20, Match(new), (*OF_ITS_PORT, remember, CtClear(), Goto(t.ROUTE)))
+        yield Flow(t.ROUTER, 10, Match({f.ETH_TYPE: family}), (*OF_ITS_PORT, CtClear(), Goto(t.ROUTE)))
         # No route: the sender is told (RFC 1812 section 4.3.3.1).
         yield Flow(t.ROUTE, 10, Match({f.ETH_TYPE: family}), PUNT)
 

@@ -18,6 +18,8 @@ from controller.tls import Tls
 
 log = structlog.get_logger()
 
+CONNECTIONS = 1000
+"""Clients' connections at a time; who comes in addition is answered 503."""
 GRACE = 5
 """Seconds that requests in progress get when the process is to end."""
 
@@ -50,6 +52,7 @@ async def run(
             log_config=None,
             access_log=False,
             server_header=False,
+            limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=GRACE,
         )
         config.load()

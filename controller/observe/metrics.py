@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 if TYPE_CHECKING:
     from controller.control import Control
     from controller.reconcile.bridge import Bridge
+    from controller.southbound.channel import Channel
 
 
 class ControlMetrics:
@@ -16,6 +17,9 @@ class ControlMetrics:
     def __init__(self, control: "Control") -> None:
         def bridges() -> "Iterable[Bridge]":
             return control.switches.bridges.values()
+
+        def channels() -> "Iterable[Channel]":
+            return [bridge.channel for bridge in bridges() if bridge.channel is not None]
 
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -46,6 +50,28 @@ class ControlMetrics:
                 "Units that raised, clashed, or were refused by a switch",
                 lambda: len(control.failed) + sum(len(b.faults) for b in bridges()),
             ),
+            "facts_waiting": ("Rows whose facts are not written yet", lambda: control.facts.waiting),
+            "neighbours_asked": ("Addresses being asked for", lambda: control.neighbours.asked),
+            "neighbours_unwritten": ("Neighbours not written yet", lambda: control.neighbours.unwritten),
+            "neighbour_packets_dropped": (
+                "Packets that waited for a neighbour in vain, or found no room to",
+                lambda: control.neighbours.dropped,
+            ),
+            "neighbours_unkept": ("Neighbours that found no room to be written", lambda: control.neighbours.unkept),
+            "packet_ins_dropped": (
+                "Packets dropped because their switch sends too many (of switches connected now)",
+                lambda: sum(channel.packet_ins_dropped for channel in channels()),
+            ),
+            "packet_outs_dropped": (
+                "Packets dropped because their switch does not read (of switches connected now)",
+                lambda: sum(channel.packet_outs_dropped for channel in channels()),
+            ),
+            "switch_pauses": (
+                "How often a switch was not read for a while (of switches connected now)",
+                lambda: sum(channel.pauses for channel in channels()),
+            ),
+            "plans_pending": ("Flows that wait for their switch", lambda: sum(b.pending for b in bridges())),
+            "connections_refused": ("Connections for which there was no room", lambda: control.refused),
             "store_connected": ("1 while the database answers", lambda: control.store.connected),
         }
         for name, (help, read) in gauges.items():

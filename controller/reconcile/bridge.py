@@ -26,6 +26,8 @@ SETTLE = 0.2
 PAUSE = 2.0
 """Seconds between two such looks."""
 
+PARTS = 10
+"""A switch that has just been adopted is adopted again after so many times as long as that took."""
 NOTHING = Difference({}, (), (), ())
 Report = Callable[[str, str, Iterable[tuple[str, str]]], None]
 """(host, bridge, (kind, words) of each change by hand that has been mended)"""
@@ -65,6 +67,7 @@ class Bridge:
         self._audits: list[tuple[asyncio.Future[list[str]], bool]] = []
         """Who waits for an audit, and whether it shall repair."""
         self._loop = asyncio.get_running_loop()
+        self._adopt_at = 0.0
         self._wake = asyncio.Event()
         self._log = structlog.get_logger().bind(host=host, bridge=name)
         self._task = asyncio.create_task(self._run(), name=f"{name} on {host}")
@@ -107,6 +110,11 @@ class Bridge:
             self._pending_since = min(self._pending_since, version)
             self._wake.set()
 
+    @property
+    def pending(self) -> int:
+        """Flows and meters that wait for the switch; a slot counts once, however often it changes."""
+        return len(self._pending.add) + len(self._pending.delete)
+
     def settled(self, version: int) -> bool:
         """Has the switch confirmed everything up to this version?"""
         return self.adopted and min(self._pending_since, self._in_flight_since) > version
@@ -141,7 +149,7 @@ class Bridge:
             try:
                 if not self.adopted:
                     await self._adopt(channel)
-                while channel is self.channel:
+                while self.adopted and channel is self.channel:
                     if self._pending:
                         plan, self._pending = self._pending, Plan()
                         self._in_flight_since, self._pending_since = self._pending_since, NEVER
@@ -170,6 +178,11 @@ class Bridge:
         self.disconnect(channel)
 
     async def _adopt(self, channel: Channel) -> None:
+        # One that flaps may cost a part of our time, and no more.
+        await asyncio.sleep(max(0.0, self._adopt_at - self._loop.time()))
+        if channel is not self.channel:
+            return
+        begun = self._loop.time()
         self._touched = False
         try:
             await channel.watch(self._touch)
@@ -185,6 +198,7 @@ class Bridge:
         await self._apply(channel, Plan(found.missing), found)
         self._in_flight_since = NEVER
         self.adopted = True
+        self._adopt_at = self._loop.time() + PARTS * (self._loop.time() - begun)
         kept, strays = len(installed.flows) - len(found.strays), len(found.strays)
         self._log.info("adopted", kept=kept, added=len(found.missing), removed=strays, refused=len(self.faults))
         self._changed()
@@ -218,9 +232,8 @@ class Bridge:
     async def _apply(self, channel: Channel, plan: Plan, found: Difference = NOTHING) -> None:
         """Meters added, one bundle of adds and then deletes, meters removed. A refused flow takes its unit's other
         flows out of the bundle, and the rest goes on. What nobody wants goes first."""
-        for e in plan.add.values():
-            if isinstance(e.item, MeterConfig):
-                await self._meter(channel, e.item)
+        if meters := [e.item for e in plan.add.values() if isinstance(e.item, MeterConfig)]:
+            await self._meters(channel, meters)
         plan = self._with_owed(plan)
         adds = [e for e in plan.add.values() if isinstance(e.item, Flow)]
         deletes = [e for e in plan.delete.values() if isinstance(e.item, Flow)]
@@ -271,11 +284,14 @@ class Bridge:
                 )
         return refused
 
-    async def _meter(self, channel: Channel, meter: MeterConfig) -> None:
-        if await channel.send_fenced([meter_mod(METER_MODIFY, meter)]):
-            rejections = await channel.send_fenced([meter_mod(METER_ADD, meter)])
-            for rejection in rejections:
-                self._log.error("meter refused", meter=meter.id, error=rejection.error)
+    async def _meters(self, channel: Channel, meters: list[MeterConfig]) -> None:
+        """Those that are there already are changed."""
+        there = await channel.send_fenced([meter_mod(METER_ADD, meter) for meter in meters])
+        if not there:
+            return
+        again = [meters[rejection.index] for rejection in there]
+        for rejection in await channel.send_fenced([meter_mod(METER_MODIFY, meter) for meter in again]):
+            self._log.error("meter refused", meter=again[rejection.index].id, error=rejection.error)
 
 
 def _message(command: int, e: Entry) -> bytes:

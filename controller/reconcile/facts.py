@@ -52,6 +52,11 @@ class FactWriter:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def waiting(self) -> int:
+        """Rows and hosts that are not written yet; one entry each, however often it changes."""
+        return len(self._due) + len(self._hosts)
+
     def note(self, kind: type[Record], id: str, **values: object) -> None:
         """These columns of a row shall be so."""
         now = self._due.get((kind, id)) or self._stored.get((kind, id), {})

@@ -59,14 +59,20 @@ class Neighbours:
         self._put, self._send, self._again = put, send, again
         self._asked: dict[Key, _Question] = {}
         self._known: dict[Key, _Known] = {}
-        self._steps: asyncio.Queue[Step] = asyncio.Queue()
+        self._steps: asyncio.Queue[Step] = asyncio.Queue(KNOWN_MAX)
         self._tasks: list[asyncio.Task[None]] = []
+        self.unkept = 0
+        """Changes that the database was not told of."""
         self.dropped = 0
         """Packets that waited in vain, or for which there was no room."""
 
     @property
     def asked(self) -> int:
         return len(self._asked)
+
+    @property
+    def unwritten(self) -> int:
+        return self._steps.qsize()
 
     def start(self) -> None:
         """What an earlier process has learned holds until it is asked again."""
@@ -128,12 +134,12 @@ class Neighbours:
             if known.mac != found.mac:
                 known.mac = found.mac
                 self._put(key, found.mac)
-                self._steps.put_nowait(Patch(Neighbour, known.id, {"mac_address": found.mac}))
+                self._keep(Patch(Neighbour, known.id, {"mac_address": found.mac}))
         elif question is not None and len(self._known) < KNOWN_MAX:
             known = self._known[key] = _Known(self._new_id(), found.mac, now)
             self._put(key, found.mac)
             row = Neighbour(id=known.id, network_id=key[0], ip_address=key[1], mac_address=found.mac)
-            self._steps.put_nowait(Insert(row))
+            self._keep(Insert(row))
         if question is not None:
             for packet in question.waiting:
                 self._send(question.host, _addressed(packet, found.mac))
@@ -154,7 +160,14 @@ class Neighbours:
     def _forget(self, key: Key) -> None:
         known = self._known.pop(key)
         self._put(key, None)
-        self._steps.put_nowait(Delete(Neighbour(id=known.id, network_id=key[0], ip_address=key[1], mac_address="")))
+        self._keep(Delete(Neighbour(id=known.id, network_id=key[0], ip_address=key[1], mac_address="")))
+
+    def _keep(self, step: Step) -> None:
+        """While the database is away these wait. Without room one is left out: a restart then asks for it again."""
+        if self._steps.full():
+            self.unkept += 1
+        else:
+            self._steps.put_nowait(step)
 
     async def _write(self) -> None:
         while True:

@@ -24,8 +24,11 @@ T = TypeVar("T")
 
 CHUNK = 64 << 10
 """Bytes written before the loop's other work gets a turn; building a chunk takes less than a millisecond."""
-PACKET_INS_PER_READ = 100
-"""Further packets that come with one read are dropped and counted, so that a flood can't starve other switches."""
+PACKET_INS, BURST = 2000, 100
+"""Packets a second that one switch may send up, and how many at once. Beyond that it is not read for a while: it keeps
+or drops them itself, and its other answers wait as well; other switches notice nothing."""
+BREATH = 0.05
+"""Seconds for which a switch that sends more is not read."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -58,6 +61,8 @@ class Channel(Link):
     """
 
     packet_ins_dropped: int = 0
+    pauses: int = 0
+    """How often it was not read for a while, because it sent too many packets."""
     packet_outs_dropped: int = 0
 
     def __init__(
@@ -67,7 +72,8 @@ class Channel(Link):
         self._on_up, self._on_packet_in = on_up, on_packet_in
         self._batch = _NO_BATCH
         self._turn = asyncio.Lock()
-        self._packets_left = 0
+        self._allowance, self._allowed_at = float(BURST), self._loop.time()
+        self._breathing = False
         self._on_touched: Callable[[], None] = lambda: None
 
     # ---- what others do with a switch
@@ -220,10 +226,6 @@ class Channel(Link):
         return found
 
     # ---- what comes by itself
-    def data_received(self, data: bytes) -> None:
-        self._packets_left = PACKET_INS_PER_READ
-        super().data_received(data)
-
     def _taken_up(self) -> None:
         try:
             self._on_up(self)
@@ -242,12 +244,33 @@ class Channel(Link):
             super()._error(xid, name)
 
     def _packet_in(self, body: bytes) -> None:
-        if self._packets_left == 0:
+        if self._allowance < 1:
+            self._refill()
+        if self._allowance < 1:
+            # The rest of what has been read.
             self.packet_ins_dropped += 1
+            self._take_breath()
             return
-        self._packets_left -= 1
+        self._allowance -= 1
         packet = packet_in(self.datapath_id, body)
         try:
             self._on_packet_in(self, packet)
         except Exception:
             self._log.exception("a packet could not be answered", in_port=packet.in_port, table=packet.table)
+
+    def _refill(self) -> None:
+        now = self._loop.time()
+        self._allowance = min(self._allowance + (now - self._allowed_at) * PACKET_INS, float(BURST))
+        self._allowed_at = now
+
+    def _take_breath(self) -> None:
+        if not self._breathing and self._transport is not None:
+            self._breathing = True
+            self.pauses += 1
+            self._transport.pause_reading()
+            self._loop.call_later(BREATH, self._go_on)
+
+    def _go_on(self) -> None:
+        self._breathing = False
+        if self._transport is not None:
+            self._transport.resume_reading()

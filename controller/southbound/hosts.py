@@ -12,6 +12,8 @@ from controller.tls import Server, Tls, stranger
 
 log = structlog.get_logger()
 
+MOST = 4096
+"""Hosts at a time."""
 Registered = Callable[[], Collection[tuple[str, str]]]
 """(system-id, fingerprint) of each certificate that was registered for a host."""
 OnFacts = Callable[[HostSession, HostFacts | None, HostFacts | None], None]
@@ -43,6 +45,8 @@ class HostListener:
         self._address, self._openflow_port, self._advertise = address, openflow_port, advertise
         self._on_facts, self._on_mended, self._probe = on_facts, on_mended, probe
         self._tls, self._registered = tls, registered
+        self.refused = 0
+        """Connections for which there was no room."""
         self._server: Server | None = None
         self._sessions: dict[str, HostSession] = {}
         self._tasks: dict[HostSession, asyncio.Task[None]] = {}
@@ -71,6 +75,10 @@ class HostListener:
         await self._server.wait_closed()
 
     def _accept(self, connection: Connection) -> None:
+        if len(self._tasks) >= MOST:
+            self.refused += 1
+            connection.close(f"no room: {MOST} hosts are connected")
+            return
         session = HostSession(connection, openflow=self._target, on_facts=self._told, on_mended=self._on_mended)
         task = self._tasks[session] = asyncio.get_running_loop().create_task(session.run())
         task.add_done_callback(lambda _: self._tasks.pop(session, None))

@@ -8,9 +8,12 @@ import structlog
 from controller.listening import listening
 from controller.southbound.channel import Channel
 from controller.southbound.packet import PacketIn
-from controller.tls import Server, Tls, accept
+from controller.tls import Refusal, Server, Tls, accept
 
 log = structlog.get_logger()
+
+MOST = 8192
+"""Connections at a time: four thousand hosts."""
 
 
 class OpenFlowListener:
@@ -32,6 +35,8 @@ class OpenFlowListener:
     ) -> None:
         self._address, self._tls = address, tls
         self._on_channel, self._on_packet_in, self._probe = on_channel, on_packet_in, probe
+        self.refused = 0
+        """Connections for which there was no room."""
         self._server: Server | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._all: set[Channel] = set()
@@ -63,7 +68,10 @@ class OpenFlowListener:
         if self._server is not None:
             await self._server.wait_closed()
 
-    def _accept(self) -> Channel:
+    def _accept(self) -> asyncio.Protocol:
+        if len(self._all) >= MOST:
+            self.refused += 1
+            return Refusal("OpenFlow", MOST)
         channel = Channel(on_up=self._up, on_packet_in=self._on_packet_in)
         self._all.add(channel)
         channel.closed.add_done_callback(lambda _: self._gone(channel))

@@ -385,7 +385,7 @@ def test_agents(api: Api) -> None:
 def test_operator_requests_go_to_control(api: Api) -> None:
     answer = api.raw("GET", "/tunbridge/v1/flows")
     assert api.fault(answer)[:2] == (503, "ServiceUnavailable")
-    assert api.raw("POST", "/tunbridge/v1/flows", {}).status_code == 405
+    assert api.raw("PUT", "/tunbridge/v1/flows", {}).status_code == 405
     # Any HTTP server will do: another route of ours.
     row = Control(id=str(uuid.uuid4()), endpoint=api.url)
     api.write(Insert(row))

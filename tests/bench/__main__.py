@@ -14,6 +14,7 @@ from rich.table import Table
 from tests.bench import (  # noqa: F401  # imported for what they register
     api,
     change,
+    disturb,
     failover,
     recirculations,
     routing,

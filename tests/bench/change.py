@@ -16,7 +16,7 @@ async def one_more(made: Site, client: Client, number: int) -> float:
     made_port = await client.new_port(name("network", 0), security_groups=[GROUP])
     id = made_port["id"]
     begun = time.perf_counter()
-    await made.give("h1", f"t{number}", id)
+    await made.give("h1", {f"t{number}": id})
     await made.until(
         lambda: (row := made.rows().get(id)) is not None and row.status == "ACTIVE", f"port {id} is ACTIVE"
     )

@@ -24,6 +24,8 @@ from tests.hosts.serve import Serve, free_port
 from tests.switch.vswitch import Vswitch
 
 A_HOST, A_NETWORK = 50, 100
+APART = 200
+"""So many networks have addresses of their own, and may be behind one router."""
 SPACE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 LOCAL = "127.0.0.1"
 LIMIT = 60.0
@@ -42,7 +44,7 @@ def port(number: int, host: str) -> Port:
     network, last = divmod(number, A_NETWORK)
     fixed = tuple(
         FixedIP(id=name("fixed", number, version), subnet_id=name("subnet", network, version), ip_address=address)
-        for version, address in ((4, f"10.0.0.{last + 10}"), (6, f"fd00::{last + 16:x}"))
+        for version, address in ((4, f"10.{network % APART}.0.{last + 10}"), (6, f"fd00:{network:x}::{last + 16:x}"))
     )
     return Port(
         id=name("port", number), network_id=name("network", network), mac_address=mac(number), fixed_ips=fixed,
@@ -74,10 +76,10 @@ def cloud(ports: int, first_host: int, host_size: int) -> Iterator[list[Step]]:
         network = name("network", number)
         steps.append(Insert(Network(id=network, vni=number + 1, name=f"net-{number}")))
         for version, cidr, gateway, last in (
-            (4, "10.0.0.0/16", "10.0.0.1", "10.0.255.254"),
-            (6, "fd00::/64", "fd00::1", "fd00::ffff"),
+            (4, f"10.{number % APART}.0.0/16", f"10.{number % APART}.0.1", f"10.{number % APART}.255.254"),
+            (6, f"fd00:{number:x}::/64", f"fd00:{number:x}::1", f"fd00:{number:x}::ffff"),
         ):
-            pools = (Pool(gateway.removesuffix("1") + "2", last),)
+            pools = (Pool(gateway[:-1] + "2", last),)
             subnet = Subnet(
                 id=name("subnet", number, version), network_id=network, cidr=cidr, ip_version=version,
                 gateway_ip=gateway, allocation_pools=pools, enable_dhcp=version == 4,
@@ -136,15 +138,16 @@ class Site:
         if arguments:
             await asyncio.to_thread(self.hosts[host].vsctl, *arguments[1:])
 
-    async def give(self, host: str, tap: str, id: str) -> None:
-        """Write a port's id to an interface that is there, as a hypervisor does; over a connection that is open."""
-        await self.sessions[host].transact(
-            "Open_vSwitch",
+    async def give(self, host: str, ids: Mapping[str, str]) -> None:
+        """Write ports' ids to interfaces that are there, by name, as a hypervisor does; over an open connection."""
+        operations = [
             {
                 "op": "mutate", "table": "Interface", "where": [["name", "==", tap]],
                 "mutations": [["external_ids", "insert", ["map", [["iface-id", id]]]]],
-            },
-        )  # fmt: skip
+            }
+            for tap, id in ids.items()
+        ]  # fmt: skip
+        await self.sessions[host].transact("Open_vSwitch", *operations)
 
     def rows(self) -> Mapping[str, Port]:
         return self.store.rows(Port)

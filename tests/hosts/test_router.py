@@ -147,9 +147,10 @@ def test_packets_that_no_longer_fit(routed: Routed) -> None:
 
 @contextmanager
 def router_interface(routed: Routed, number: int) -> Iterator[None]:
-    """The network is the router's third, for a while."""
+    """The network is the router's third, for a while; every switch has it when this begins."""
     for subnet in routed.red.subnets[number]:
-        routed.red.tenant.attach(routed.router, subnet=subnet)
+        port = routed.red.tenant.attach(routed.router, subnet=subnet)["port_id"]
+        routed.red.tenant.wait_port(port, {"status": "ACTIVE"})
     try:
         yield
     finally:

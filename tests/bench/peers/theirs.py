@@ -1,0 +1,109 @@
+"""OVN at one size."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench.peers.measured import Cost, Size, middle
+from tests.bench.peers.ovn import Ovn, ovn, plug
+from tests.bench.peers.topology import Topology
+from tests.bench.peers.written import Written
+from tests.bench.usage import cpu, memory
+from tests.switch.vswitch import Vswitch
+
+ROUNDS = 5
+BURST = 50
+
+
+def measure(root: Path, topology: Topology) -> Size:
+    with ovn(root) as made:
+        first = topology.ports
+        made.nb("--wait=hv", "sync")
+        plug(made.switch, range(first + ROUNDS + BURST + 1))
+        made.build(topology)
+        made.nb("--wait=hv", "sync")
+        changes = {
+            "one more port": _each(made, lambda n: made.port(first + n)),
+            "one more rule": _each(made, lambda n: [
+                "acl-add", "all", "to-lport", "1001", f"outport==@all && ip4 && tcp.dst=={8000 + n}", "allow-related",
+            ]),
+            "one more floating IP": _each(made, lambda n: [
+                "lr-nat-add", "r", "dnat_and_snat", f"203.0.1.{n + 1}", f"10.0.0.{n + 10}",
+            ]),
+            "one more router interface": _each(made, lambda n: [
+                "ls-add", f"x{n}", "--", *made.interface(f"x{n}", f"02:00:00:02:00:{n:02x}", [f"10.201.{n}.1/24"]),
+            ]),
+            f"a burst of {BURST} ports": _cost(made, [[
+                word for n in range(first + ROUNDS, first + ROUNDS + BURST) for word in ("--", *made.port(n))
+            ][1:]]),
+        }  # fmt: skip
+        used = memory(made.control)
+        flows = total(made.switch)
+        restart = _restart(made, "ovn-controller", empty=False)
+        build = _restart(made, "ovn-controller", "ovn-northd", empty=True)
+        return Size(topology.ports, changes, flows, used, build, restart, flows / build)
+
+
+def _each(made: Ovn, words: Callable[[int], list[str]]) -> Cost:
+    return _cost(made, [words(number) for number in range(ROUNDS)])
+
+
+def _cost(made: Ovn, commands: list[list[str]]) -> Cost:
+    flows = total(made.switch)
+    with Written(made.switch, "br-int") as written:
+        before, everything = cpu(made.control), cpu(made.all)
+        walls = [made.change(*command) for command in commands]
+        spent, spent_all = cpu(made.control) - before, cpu(made.all) - everything
+    many = len(commands)
+    more = (total(made.switch) - flows) // many
+    return Cost(middle(walls), spent / many, spent_all / many, more, written.count // many)
+
+
+def _restart(made: Ovn, *killed: str, empty: bool) -> float:
+    """Seconds until what was killed has brought the switch in step again: as many flows, and a sync is answered."""
+    whole = total(made.switch)
+    made.kill_control(*killed)
+    if empty:
+        made.switch.ofctl("del-flows", "br-int")
+    begun = time.perf_counter()
+    made.start_control(*killed)
+    # A controller that starts answers a sync of before; it has done its work when the flows are there.
+    made.nb("--wait=hv", "sync")
+    while total(made.switch) < whole:
+        if time.perf_counter() - begun > 600:
+            raise TimeoutError(f"{total(made.switch)} of {whole} flows after 600 s")
+        time.sleep(0.02)  # a switch tells nobody
+    return time.perf_counter() - begun
+
+
+def total(switch: Vswitch) -> int:
+    return int(switch.ofctl("dump-aggregate", "br-int").rpartition("flow_count=")[2])
+
+
+def add_flows(switch: Vswitch, folder: Path) -> float:
+    """Flows a second that `ovs-ofctl --bundle add-flows` reaches with what is installed on a switch now."""
+    lines = [
+        line.split(", ", 1)[1] if line.strip().startswith("cookie=") else line.strip()
+        for line in switch.ofctl("dump-flows", "br-int", options=("--no-stats", "--no-names")).splitlines()
+        if "actions=" in line
+    ]
+    file = folder / "flows"
+    file.write_text("\n".join(lines) + "\n")
+    with Vswitch() as other:
+        other.add_bridge("br-int", 9)
+        # Flows name the meters of their ports.
+        meters = switch.ofctl("dump-meters", "br-int")
+        for line in meters.splitlines():
+            if line.startswith("meter="):
+                words = line.split()
+                given = f"{words[0]},pktps,burst,band=type=drop,rate=100,burst_size=100"
+                other.ofctl("add-meter", "br-int", given)
+        begun = time.perf_counter()
+        subprocess.run(
+            ["ovs-ofctl", "-O", "OpenFlow15", "--bundle", "add-flows", other.management("br-int"), str(file)],
+            check=True, env=dict(other._environment()), stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        took = time.perf_counter() - begun
+        assert total(other) == len(lines), f"{total(other)} of {len(lines)} flows were added"
+        return len(lines) / took
