@@ -2,7 +2,7 @@
 # with any of them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kernel chaos bench bench-peers bench-scale mutants docs format clean
+.PHONY: help setup demo test test-kernel test-vagrant chaos bench bench-peers bench-scale mutants docs format clean
 BIN := .venv/bin
 
 help: ## this list
@@ -15,6 +15,7 @@ demo: setup ## three hosts, two projects with the same addresses, every path tri
 	@$(BIN)/python -m tests.hosts.demo
 
 test: setup ## style, types, and every test
+	@tests/setup.sh vagrant
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --no-error-summary
@@ -22,6 +23,9 @@ test: setup ## style, types, and every test
 
 bench-peers: setup ## the same changes, OVN and Tunbridge side by side: docs/benchmarks.md; smaller: PORTS="100 500"
 	@$(BIN)/python -m tests.bench.peers $(if $(PORTS),--ports $(PORTS),--page)
+
+bench-scale: setup ## 500 switches, 10,000 ports, 100,000 in the database: docs/scale.md; smaller: SWITCHES="5 50"
+	@$(BIN)/python -m tests.bench.scale $(if $(SWITCHES),--switches $(SWITCHES),--page)
 
 bench: setup ## figures as a table and build/bench.json; one row: make bench ONLY=name
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
@@ -31,6 +35,9 @@ chaos: setup ## many faults at random under traffic: make chaos SEED=1 FAULTS=20
 
 test-kernel: setup ## tests/hosts under Debian's own kernel and its openvswitch module, in QEMU; some: TESTS=tests/hosts/test_nat.py
 	@$(BIN)/python -m tests.kernel $(TESTS)
+
+test-vagrant: setup ## vagrant/'s scripts in three machines in QEMU: a controller and two hosts, and a ping between them
+	@$(BIN)/python -m tests.kernel.machines
 
 mutants: setup ## break a copy of the project in a dozen places, and show which test notices
 	@$(BIN)/python -m tests.mutants

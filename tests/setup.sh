@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everything that `make demo` and `make test` need on Debian 12. Does only what is missing.
+# setup.sh [PACKAGE…]: what `make demo` and `make test` need on Debian 12, and these. Does only what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ exec 9>build/setup.lock
 flock -w 900 9 || fail "another set-up has been running here for 15 minutes"
 
 python=${PYTHON:-python3}
-wanted=(openvswitch-switch iproute2 ethtool iputils-ping udhcpc tcpdump)
+wanted=(openvswitch-switch iproute2 ethtool iputils-ping udhcpc tcpdump "$@")
 "$python" -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
 
 missing=()

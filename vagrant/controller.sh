@@ -2,6 +2,11 @@
 # controller.sh ADDRESS: install Tunbridge from /opt/tunbridge and keep it running, for hosts that reach ADDRESS.
 set -eu
 address=$1
+if ! command -v make >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update
+    apt-get -qq install -y --no-install-recommends make
+fi
 make -C /opt/tunbridge setup
 cat >/etc/systemd/system/tunbridge.service <<UNIT
 [Unit]

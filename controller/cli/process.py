@@ -6,6 +6,7 @@ Settings come as one line of JSON on standard input, which stays open for as lon
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 
@@ -76,6 +77,9 @@ def main() -> None:
 
     name = sys.argv[1]
     configure(name)
+    # A host is three connections, and shells give a process 1,024 files to begin with.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
     try:
         uvloop.run(run_control(settings) if name == "control" else run_api(settings))

@@ -30,10 +30,12 @@ class Audit(msgspec.Struct, frozen=True):
 async def audit(control: "Control", host: str, repair: bool) -> Audit:
     """``host``: by system-id or host name; "" for all. Asks the switches."""
     chosen = {name for name in control.sessions if host in ("", name, control.names.shown(name))}
+    sessions = [(name, control.sessions[name]) for name in sorted(chosen)]
+    rows = await asyncio.gather(*(session.audit(repair) for _, session in sessions))
     found = [
-        Finding(name, DATABASE, what, repair)
-        for name in sorted(chosen)
-        for what in control.sessions[name].audit(repair)
+        Finding(name, DATABASE, each, mended)
+        for (name, _), (what, mended) in zip(sessions, rows, strict=True)
+        for each in what
     ]
     bridges = {place: bridge for place, bridge in sorted(control.switches.bridges.items()) if place[0] in chosen}
     answers = await asyncio.gather(*(bridge.audit(repair) for bridge in bridges.values()), return_exceptions=True)

@@ -55,6 +55,8 @@ OnMended = Callable[[str, tuple[str, ...]], None]
 REPAIRS_A_MINUTE = 10
 """More than that, and somebody else keeps changing things back."""
 MINUTE = 60.0
+REPAIR = 5.0
+"""Seconds in which a repair that was asked for must be done, to be called done."""
 
 
 class HostSession:
@@ -90,6 +92,8 @@ class HostSession:
         self._spare = (self.certificate.name if self.certificate else "") or str(uuid.uuid4())
         self._layout: Layout | None = None
         self._wake = asyncio.Event()
+        self._right = asyncio.Event()
+        """Nothing is to be repaired."""
         self._repaired: deque[float] = deque()
         self._trouble = ""
         """Why it could not be set up, when it could not."""
@@ -206,6 +210,9 @@ class HostSession:
         self._plan = plan
         if not plan.operations:
             self._trouble, self._whole = "", wished
+            self._right.set()
+        else:
+            self._right.clear()
         if plan.operations and plan.vital:
             self._missing, self._faults = self._trouble or "is being set up", ""
         else:
@@ -243,12 +250,20 @@ class HostSession:
         if self._evaluate():
             self._wake.set()
 
-    def audit(self, repair: bool) -> tuple[str, ...]:
-        """What is otherwise than it shall be, in words; with ``repair``, it is put right, however often it was."""
-        if repair and self._plan.operations:
-            self._repaired.clear()
-            self._wake.set()
-        return self._plan.what
+    async def audit(self, repair: bool) -> tuple[tuple[str, ...], bool]:
+        """What is otherwise than it shall be, in words; with ``repair``, it is put right, however often it was, and
+        whether it has been."""
+        what = self._plan.what
+        if not (repair and self._plan.operations):
+            return what, False
+        self._repaired.clear()
+        self._wake.set()
+        try:
+            async with asyncio.timeout(REPAIR):
+                await self._right.wait()
+        except TimeoutError:
+            return what, False
+        return what, True
 
     def _may_repair(self, plan: Repair) -> bool:
         if self._asked and not plan.vital:

@@ -11,12 +11,13 @@ from tests.bench.site import A_HOST, GROUP, Site, name, site
 ROUNDS = 60
 
 
-async def one_more(made: Site, client: Client, number: int) -> float:
-    """Milliseconds from the REST answer to ACTIVE, which is written when the switch has answered a barrier."""
-    made_port = await client.new_port(name("network", 0), security_groups=[GROUP])
+async def one_more(made: Site, client: Client, number: int, *, host: str = "h1", group: str = GROUP) -> float:
+    """In network 0. Milliseconds from the REST answer to ACTIVE, which is written when the switch has answered a
+    barrier."""
+    made_port = await client.new_port(name("network", 0), security_groups=[group])
     id = made_port["id"]
     begun = time.perf_counter()
-    await made.give("h1", {f"t{number}": id})
+    await made.give(host, {f"t{number}": id})
     await made.until(
         lambda: (row := made.rows().get(id)) is not None and row.status == "ACTIVE", f"port {id} is ACTIVE"
     )

@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from itertools import product
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -40,32 +41,56 @@ def mac(number: int) -> str:
     return (0xFA163E000000 + number).to_bytes(6).hex(":")
 
 
-def port(number: int, host: str) -> Port:
-    network, last = divmod(number, A_NETWORK)
+def port(number: int, host: str = "", *, a_network: int = A_NETWORK, group: str = "") -> Port:
+    """In the network that it is in when ``a_network`` of them are; every other is full by then."""
+    network, last = divmod(number, a_network)
+    four, six = f"10.{network % APART}.{last // 200}.{last % 200 + 10}", f"fd00:{network:x}::{last + 16:x}"
     fixed = tuple(
         FixedIP(id=name("fixed", number, version), subnet_id=name("subnet", network, version), ip_address=address)
-        for version, address in ((4, f"10.{network % APART}.0.{last + 10}"), (6, f"fd00:{network:x}::{last + 16:x}"))
+        for version, address in ((4, four), (6, six))
     )
     return Port(
         id=name("port", number), network_id=name("network", network), mac_address=mac(number), fixed_ips=fixed,
-        host_id=host, status="ACTIVE" if host else "DOWN", name=f"port-{number}", security_groups=(GROUP,),
+        host_id=host, status="ACTIVE" if host else "DOWN", name=f"port-{number}", security_groups=(group or GROUP,),
     )  # fmt: skip
 
 
 GROUP = name("group")
-"""Every port is in it. Its rules are those of a project's default group."""
+"""Every port of a `cloud` is in it."""
 
 
-def group() -> Iterator[Step]:
-    yield Insert(SecurityGroup(id=GROUP, number=1, name="all", revision_number=1))
+def group(id: str = GROUP, number: int = 1) -> Iterator[Step]:
+    """Its rules are those of a project's default group."""
+    yield Insert(SecurityGroup(id=id, number=number, name=f"group-{number}", revision_number=1))
     for direction, family in product(("ingress", "egress"), ("IPv4", "IPv6")):
-        remote = GROUP if direction == "ingress" else None
-        id = name("rule", direction, family)
+        rule = name("rule", direction, family, *(() if id == GROUP else (id,)))
+        remote = id if direction == "ingress" else None
         yield Insert(
             SecurityGroupRule(
-                id=id, security_group_id=GROUP, direction=direction, ethertype=family, remote_group_id=remote
+                id=rule, security_group_id=id, direction=direction, ethertype=family, remote_group_id=remote
             )
         )
+
+
+def network(number: int) -> Iterator[Step]:
+    """With its subnets."""
+    id = name("network", number)
+    yield Insert(Network(id=id, vni=number + 1, name=f"net-{number}"))
+    for version, cidr, gateway, last in (
+        (4, f"10.{number % APART}.0.0/16", f"10.{number % APART}.0.1", f"10.{number % APART}.255.254"),
+        (6, f"fd00:{number:x}::/64", f"fd00:{number:x}::1", f"fd00:{number:x}::ffff"),
+    ):
+        subnet = Subnet(
+            id=name("subnet", number, version), network_id=id, cidr=cidr, ip_version=version, gateway_ip=gateway,
+            allocation_pools=(Pool(gateway[:-1] + "2", last),), enable_dhcp=version == 4,
+        )  # fmt: skip
+        yield Insert(subnet)
+
+
+def away(number: int) -> Insert:
+    """A host that only the database knows."""
+    address = f"172.31.{number // 250}.{number % 250 + 1}"
+    return Insert(Host(id=name("host", number), name=f"away-{number}", tunnel_ip=address))
 
 
 def cloud(ports: int, first_host: int, host_size: int) -> Iterator[list[Step]]:
@@ -73,22 +98,8 @@ def cloud(ports: int, first_host: int, host_size: int) -> Iterator[list[Step]]:
     real switches), the others are away."""
     steps: list[Step] = list(group())
     for number in range((ports + A_NETWORK) // A_NETWORK):
-        network = name("network", number)
-        steps.append(Insert(Network(id=network, vni=number + 1, name=f"net-{number}")))
-        for version, cidr, gateway, last in (
-            (4, f"10.{number % APART}.0.0/16", f"10.{number % APART}.0.1", f"10.{number % APART}.255.254"),
-            (6, f"fd00:{number:x}::/64", f"fd00:{number:x}::1", f"fd00:{number:x}::ffff"),
-        ):
-            pools = (Pool(gateway[:-1] + "2", last),)
-            subnet = Subnet(
-                id=name("subnet", number, version), network_id=network, cidr=cidr, ip_version=version,
-                gateway_ip=gateway, allocation_pools=pools, enable_dhcp=version == 4,
-            )  # fmt: skip
-            steps.append(Insert(subnet))
-    away = max(0, ports - first_host)
-    for number in range(1, -(-away // host_size) + 1):
-        address = f"172.31.{number // 250}.{number % 250 + 1}"
-        steps.append(Insert(Host(id=name("host", number), name=f"away-{number}", tunnel_ip=address)))
+        steps += network(number)
+    steps += [away(number + 1) for number in range(-(-max(0, ports - first_host) // host_size))]
     yield steps
     steps = []
     for number in range(ports):
@@ -113,20 +124,20 @@ class Site:
 
     async def join(self, host: str, tunnel_ip: str, ports: range = range(0)) -> None:
         """A real switch with interfaces for these ports; returns when it is served."""
-        switch = self.hosts[host] = Vswitch()
-        await asyncio.to_thread(switch.start)
-        ids = [
-            f"external_ids:system-id={host}",
-            f"external_ids:ovn-encap-ip={tunnel_ip}",
-            f"external_ids:hostname={host}",
-        ]
-        await asyncio.to_thread(switch.vsctl, "set", "Open_vSwitch", ".", *ids)
-        target = f"tcp:{self.serve.ovsdb}"
-        await asyncio.to_thread(switch.vsctl, "set-manager", target)
+        await self.start_switch(host, tunnel_ip)
         await asyncio.to_thread(self.serve.wait_hosts, [host])
-        self.sessions[host] = await connect(switch.database)
         await self.plug(host, [(number, name("port", number)) for number in ports])
         await self.until(lambda: all(self.port(n).status == "ACTIVE" for n in ports), f"{len(ports)} ports are ACTIVE")
+
+    async def start_switch(self, host: str, tunnel_ip: str, *settings: str) -> None:
+        """It connects from now on."""
+        switch = self.hosts[host] = Vswitch()
+        await asyncio.to_thread(switch.start)
+        ids = [f"external_ids:{key}={value}" for key, value in (("system-id", host), ("hostname", host))]
+        ids.append(f"external_ids:ovn-encap-ip={tunnel_ip}")
+        await asyncio.to_thread(switch.vsctl, "set", "Open_vSwitch", ".", *ids, *settings)
+        await asyncio.to_thread(switch.vsctl, "set-manager", f"tcp:{self.serve.ovsdb}")
+        self.sessions[host] = await connect(switch.database)
 
     async def plug(self, host: str, ports: list[tuple[int, str]]) -> None:
         """Interfaces by (number, iface-id); "" for one that nobody has yet."""
@@ -155,14 +166,14 @@ class Site:
     def port(self, number: int) -> Port:
         return self.store.rows(Port)[name("port", number)]
 
-    async def until(self, true: Callable[[], bool], what: str) -> None:
+    async def until(self, true: Callable[[], bool], what: str, limit: float = LIMIT) -> None:
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(limit):
                 while not true():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise TimeoutError(f"not within {LIMIT:.0f} s: {what}") from None
+            raise TimeoutError(f"not within {limit:.0f} s: {what}") from None
 
     def cpu(self, process_name: str) -> float:
         """CPU seconds that one of its processes has used."""
@@ -180,9 +191,14 @@ class Site:
         self.store.subscribe(lambda _: self._changed.set())
 
 
-@contextlib.asynccontextmanager
-async def site(ports: int = 0, first_host: int = 0, host_size: int = A_HOST) -> AsyncIterator[Site]:
+def site(ports: int = 0, first_host: int = 0, host_size: int = A_HOST) -> AbstractAsyncContextManager[Site]:
     """A cloud of so many ports; the first ``first_host`` of them belong to no host yet."""
+    return served(cloud(ports, first_host, host_size))
+
+
+@contextlib.asynccontextmanager
+async def served(batches: Iterable[list[Step]]) -> AsyncIterator[Site]:
+    """What the batches write is in the database before anything starts."""
     with tempfile.TemporaryDirectory(prefix="tbb-") as folder:
         directory = Path(folder)
         serve = Serve(
@@ -194,7 +210,7 @@ async def site(ports: int = 0, first_host: int = 0, host_size: int = A_HOST) -> 
         await database.start()
         store = Store([database.remote])
         await store.start()
-        for steps in cloud(ports, first_host, host_size):
+        for steps in batches:
             await store.commit(*steps)
         await store.close()
         await database.stop()

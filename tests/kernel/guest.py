@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.kernel.image import Image
@@ -15,11 +16,25 @@ PROBE = 10.0
 
 
 class Guest:
-    """``share``: an empty folder for what goes in and what comes out."""
+    """``share``: an empty folder for what goes in and what comes out.
 
-    def __init__(self, image: Image, share: Path) -> None:
+    ``words`` are the environment of the guest's first process, ``root`` is its root and ``devices`` are further options
+    of QEMU; given none, guest.sh is started with this machine's files.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        share: Path,
+        *,
+        root: Path = Path("/"),
+        words: Sequence[str] = (),
+        devices: Sequence[str] = (),
+    ) -> None:
         self.image, self.share = image, share
         self.accelerated = _kvm_works(image)
+        here = f"TUNBRIDGE_INIT={HERE}/guest.sh", f"TUNBRIDGE_MODULES={image.modules}", f"TUNBRIDGE_ROOT={ROOT}"
+        self._root, self._words, self._devices = root, words or here, devices
 
     def run(self, command: str, limit: float) -> int:
         """The command's exit status; its output goes to ``share/output`` and, as it comes, to the terminal.
@@ -30,16 +45,16 @@ class Guest:
         (self.share / "command").write_text(command)
         for name in ("output", "status"):
             (self.share / name).unlink(missing_ok=True)
-        words = [f"TUNBRIDGE_INIT={HERE}/guest.sh", f"TUNBRIDGE_MODULES={self.image.modules}", f"TUNBRIDGE_ROOT={ROOT}"]
         console = self.share / "console"
         with console.open("wb") as log:
             machine = subprocess.Popen(
                 [
-                    *_qemu(self.image, *words),
+                    *_qemu(self.image, *self._words),
                     *(("-accel", "kvm") if self.accelerated else ("-accel", "tcg,thread=multi,tb-size=512")),
                     *("-cpu", "max", "-smp", str(os.cpu_count() or 1), "-m", "4G"),
-                    *_shared("root", Path("/"), ",readonly=on,multidevs=remap"),
+                    *_shared("root", self._root, ",readonly=on,multidevs=remap"),
                     *_shared("share", self.share),
+                    *self._devices,
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip

@@ -183,3 +183,17 @@ async def test_an_audit_tells_and_repairs(tampered: Tampered) -> None:
     assert (await audit(control, "nobody", repair=False)).found == []
     metric = control.metrics.registry.get_sample_value("tunbridge_mended_total", {"kind": "flow"})
     assert metric == len(told.found)
+
+
+async def test_an_audit_repairs_a_host_that_was_left_alone(tampered: Tampered) -> None:
+    control, switch = tampered.cloud.control, tampered.cloud.switches["h1"]
+    session = control.sessions["h1"]
+    session._repaired.extend([asyncio.get_running_loop().time()] * 10)  # as if it had been changed back so often
+    await asyncio.to_thread(switch.vsctl, "set", "Bridge", "br-int", "fail_mode=standalone")
+    async with asyncio.timeout(LIMIT):
+        while not (told := (await audit(control, "", repair=False)).found):
+            await asyncio.sleep(0.01)  # that nothing is mended is told to nobody
+    assert {(finding.where, finding.mended) for finding in told} == {("Open_vSwitch", False)}
+    assert "standalone" in await asyncio.to_thread(switch.vsctl, "get", "Bridge", "br-int", "fail_mode")
+    assert {finding.mended for finding in (await audit(control, "", repair=True)).found} == {True}
+    assert "secure" in await asyncio.to_thread(switch.vsctl, "get", "Bridge", "br-int", "fail_mode")

@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import logging
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tests.bench.peers.measured import Size
 from tests.bench.peers.ovn import ovn, unpack
 from tests.bench.peers.report import Run, page, picture
 from tests.bench.peers.topology import Topology
+from tests.bench.usage import machine
 
 SIZES = (100, 500, 1000, 2000)
 FOLDER, DOCS = Path("build/ovn"), Path("docs")
@@ -37,7 +36,7 @@ def main() -> int:
     except RuntimeError as error:
         console.print(f"[red]OVN can't be had:[/] {error}")
         return 2
-    run = Run(_machine(), version, {}, {}, {})
+    run = Run(machine(), version, {}, {}, {})
     failed = False
     for ports in wanted.ports:
         for name, found in (("Tunbridge", run.ours), ("OVN", run.theirs)):
@@ -60,12 +59,6 @@ def main() -> int:
 def _ours(run: Run, ports: int) -> Size:
     size, run.reference[ports] = asyncio.run(ours.measure(Topology(ports)))
     return size
-
-
-def _machine() -> str:
-    switch = subprocess.run(["ovs-vswitchd", "--version"], capture_output=True, text=True, check=True).stdout
-    python = ".".join(map(str, sys.version_info[:3]))
-    return f"{os.cpu_count()} cores, Open vSwitch {switch.splitlines()[0].split()[-1]}, Python {python}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ WAIT = 900.0
 
 def unpack(folder: Path) -> Path:
     """Where the packages' files are; fetched by apt-get when they are not there. RuntimeError says what failed."""
-    root = folder / "root"
+    root = (folder / "root").resolve()
     if not (root / "usr/bin/ovn-northd").exists():
         folder.mkdir(parents=True, exist_ok=True)
         for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "download", *PACKAGES]):
