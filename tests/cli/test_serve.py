@@ -89,7 +89,7 @@ def test_a_host_joins_is_looked_at_and_leaves(serve: Serve, host: Vswitch) -> No
     assert "172.31.0.1" in listed
 
     flows = json.loads(tunbridge("flows", "--port", "web-1", "--json", endpoint=serve.url).stdout)
-    assert {flow["table"] for flow in flows} == {"classify", "spoof", "neighbour", "l2", "unicast"}
+    assert {flow["table"] for flow in flows} == {"classify", "spoof", "neighbour", "l2", "unicast", "allowance"}
     assert {flow["intent"] for flow in flows} == {f"port {port['id']} (web-1)"}
     assert {flow["app"] for flow in flows} == {"switching", "guard", "neighbours", "overlay"}
     of_network = json.loads(tunbridge("flows", "--network", "blue", "--json", endpoint=serve.url).stdout)
