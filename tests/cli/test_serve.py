@@ -91,7 +91,7 @@ def test_a_host_joins_is_looked_at_and_leaves(serve: Serve, host: Vswitch) -> No
     flows = json.loads(tunbridge("flows", "--port", "web-1", "--json", endpoint=serve.url).stdout)
     assert {flow["table"] for flow in flows} == {"classify", "spoof", "neighbour", "l2", "unicast", "allowance"}
     assert {flow["intent"] for flow in flows} == {f"port {port['id']} (web-1)"}
-    assert {flow["app"] for flow in flows} == {"switching", "guard", "neighbours", "overlay"}
+    assert {flow["app"] for flow in flows} == {"switching", "guard", "neighbours", "overlay", "allowance"}
     of_network = json.loads(tunbridge("flows", "--network", "blue", "--json", endpoint=serve.url).stdout)
     assert len(of_network) > len(flows)
     everything = json.loads(tunbridge("flows", "--host", "one", "--json", endpoint=serve.url).stdout)
