@@ -16,6 +16,7 @@ from tests.bench import (  # noqa: F401  # imported for what they register
     change,
     disturb,
     failover,
+    faults,
     recirculations,
     routing,
     security,

@@ -67,12 +67,21 @@ async def build() -> list[Row]:
 
 
 async def killed(made: Site, host: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> tuple[float, float]:
-    """Seconds from the kill to the last bridge's adoption, and from the first switch's connection to that."""
+    """Control is: seconds as of :func:`adoption`."""
+
+    async def kill() -> None:
+        await asyncio.to_thread(made.serve.kill, "control")
+        if meanwhile is not None:
+            await meanwhile()
+
+    return await adoption(made, host, kill)
+
+
+async def adoption(made: Site, host: str, after: Callable[[], Awaitable[None]]) -> tuple[float, float]:
+    """Seconds from then to the last bridge's adoption, and from the first switch's connection to that."""
     begun = datetime.now(UTC)
-    await asyncio.to_thread(made.serve.kill, "control")
-    if meanwhile is not None:
-        await meanwhile()
-    await made.until(lambda: not alive(made, host), "the new control has said that nobody is there yet")
+    await after()
+    await made.until(lambda: not alive(made, host), f"it is noticed that {host} is not served")
     await made.until(lambda: alive(made, host), f"{host} is adopted")
     lines = [json.loads(line) for line in made.serve.log.read_text().splitlines() if line.startswith("{")]
     times = [(line["event"], datetime.fromisoformat(line["timestamp"])) for line in lines if "timestamp" in line]

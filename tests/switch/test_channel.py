@@ -476,8 +476,34 @@ async def test_a_flood_of_packets_is_cut(switches: Switches, peer: Peer) -> None
     peer.writer.write(of.message(of.PACKET_IN, 0, packet) * 5000)
     peer.say(of.ECHO_REQUEST, 9)
     await peer.expect(of.ECHO_REPLY)
-    assert channel.packet_ins_dropped > 0
+    assert channel.packet_ins_dropped > 0 and channel.pauses > 0
     assert switches.packets.qsize() + channel.packet_ins_dropped == 5000
+
+
+async def test_connections_without_room_are_hung_up_on(
+    switches: Switches, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await peer.become(2)
+    channel = await switches.channel()
+    monkeypatch.setattr("controller.southbound.openflow.MOST", 1)
+    extra = Peer(*await asyncio.open_connection("127.0.0.1", switches.listener.port))
+    await extra.gone()
+    assert switches.listener.refused == 1
+    await channel_works(peer, channel)
+    channel.close("makes room")
+    monkeypatch.undo()
+    again = Peer(*await asyncio.open_connection("127.0.0.1", switches.listener.port))
+    await again.become(3)
+    await switches.channel()
+    for each in (extra, again):
+        each.writer.close()
+
+
+async def channel_works(peer: Peer, channel: Channel) -> None:
+    asked = asyncio.create_task(channel.barrier())
+    xid, _ = await peer.expect(of.BARRIER_REQUEST)
+    peer.say(of.BARRIER_REPLY, xid)
+    await asyncio.wait_for(asked, LIMIT)
 
 
 async def test_the_same_switch_again_replaces_its_old_channel(switches: Switches, peer: Peer) -> None:

@@ -70,13 +70,7 @@ class Vswitch:
             )
             self._appears("db.sock")
             self.vsctl("--no-wait", "init")
-            self._spawn(
-                "ovs-vswitchd",
-                self.database,
-                f"--enable-dummy={self._dummy}",
-                "--disable-system",
-                "--disable-system-route",
-            )
+            self._spawn_switch()
             self._appears("ovs-vswitchd.ctl")
             # Without --no-wait ovs-vsctl returns when vswitchd has taken this over, so from here on it serves.
             self.vsctl("set", "Open_vSwitch", ".", "external_ids:started=true")
@@ -107,6 +101,13 @@ class Vswitch:
             yield
         finally:
             self._processes[-1].send_signal(signal.SIGCONT)
+
+    def crash(self) -> None:
+        """kill -9 of ovs-vswitchd, and a new one at once."""
+        process = self._processes.pop()
+        process.kill()
+        process.wait(TIMEOUT)
+        self._spawn_switch()
 
     def add_bridge(self, name: str, datapath_id: int, **columns: str) -> None:
         """A bridge that speaks OpenFlow 1.5 and forwards nothing by itself. ``columns`` are further Bridge columns."""
@@ -145,6 +146,10 @@ class Vswitch:
     def _environment(self) -> Mapping[str, str]:
         here = str(self.directory)
         return os.environ | dict.fromkeys(("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"), here)
+
+    def _spawn_switch(self) -> None:
+        dummy = (f"--enable-dummy={self._dummy}", "--disable-system", "--disable-system-route")
+        self._spawn("ovs-vswitchd", self.database, *dummy)
 
     def _spawn(self, program: str, *arguments: str) -> None:
         self._processes.append(
