@@ -270,8 +270,8 @@ step again; the processes' own start is in it.
 ![What size does](scale.svg)
 """
 TAIL = """
-All ports built: from the first `ovs-vsctl add-port`, four at a time, until the last port is ACTIVE; the switches do most
-of the work.
+All ports built: from the first `ovs-vsctl add-port`, four at a time, until the last port is ACTIVE; the switches do
+most of the work.
 """
 
 
