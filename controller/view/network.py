@@ -72,8 +72,11 @@ def _locate(port: Port, binding: Binding) -> Location | None:
 
 def essence(row: Record) -> Record:
     """What units may read of a resource: all but its bookkeeping. A group's revision goes up with each of its rules, a
-    network's with each of its subnets; that alone must wake nobody."""
-    return msgspec.structs.replace(row, created_at="", updated_at="", revision_number=0, description="", tags=())
+    network's with each of its subnets, a router lists its interfaces; that alone must wake nobody."""
+    kept = {"interfaces": ()} if isinstance(row, Router) else {}
+    return msgspec.structs.replace(
+        row, created_at="", updated_at="", revision_number=0, description="", tags=(), **kept
+    )
 
 
 ALWAYS: Rows[str, bool] = Rows("always")

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps.routing.interfaces import attachment
 from controller.model import SecurityGroupRule
-from controller.view.network import RULE
+from controller.view.network import ROUTER, RULE, essence
 from controller.view.view import Put
 from tests.laws.fabric import Arrival, Fabric, Port
 from tests.laws.tenancy import (
@@ -245,6 +246,16 @@ def test_an_interface_costs_few_flows() -> None:
         fixed = tuple(each for each in port.fixed_ips if (":" in each.ip_address) == (version == 6))
         one = [(kind, id, msgspec.structs.replace(port, fixed_ips=fixed))]
         assert more(desired, one) == dict.fromkeys(HOSTS, count), version
+
+
+def test_an_interface_has_none_of_the_others_compiled_again() -> None:
+    desired = compiled(SITE)
+    kind, id, port = interface(TWO, LEFT)
+    router = desired.view.row(ROUTER, port.device_id)
+    assert router is not None
+    listed = essence(msgspec.structs.replace(router, interfaces=(id,), revision_number=2))
+    outcome = desired.turn([(kind, id, port), (ROUTER, router.id, listed)]).outcome
+    assert [key for unit, key in outcome.ran if unit is attachment] == [id]
 
 
 def test_a_port_costs_few_flows() -> None:
