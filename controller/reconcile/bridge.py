@@ -195,12 +195,16 @@ class Bridge:
         self._pending, self._pending_since, self._in_flight_since = Plan(), NEVER, 0
         found = difference(installed, self._desired())
         self._owed.clear()
+        sending = self._loop.time()
         await self._apply(channel, Plan(found.missing), found)
+        sent = round(self._loop.time() - sending, 4)
         self._in_flight_since = NEVER
         self.adopted = True
         self._adopt_at = self._loop.time() + PARTS * (self._loop.time() - begun)
         kept, strays = len(installed.flows) - len(found.strays), len(found.strays)
-        self._log.info("adopted", kept=kept, added=len(found.missing), removed=strays, refused=len(self.faults))
+        self._log.info(
+            "adopted", kept=kept, added=len(found.missing), removed=strays, refused=len(self.faults), seconds=sent
+        )
         self._changed()
 
     async def _look(self, channel: Channel) -> None:

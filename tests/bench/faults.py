@@ -21,12 +21,12 @@ async def crash() -> list[Row]:
         await made.join("h1", "172.30.0.1", range(PORTS))
         switch = made.hosts["h1"]
         full = await total(switch)
-        done, connected = await adoption(made, "h1", lambda: asyncio.to_thread(switch.crash))
+        found = await adoption(made, "h1", lambda: asyncio.to_thread(switch.crash))
         assert await total(switch) == full
     how = f"{full} flows; from the switch's first connection to the last bridge's adoption, by control's log"
     return [
-        row("vswitchd killed: whole again, beyond its own start", PORTS, connected, "s", BELOW, 2,
-            f"{how}; {done - connected:.1f} s of its own before that"),
+        row("vswitchd killed: whole again, beyond its own start", PORTS, found.connected, "s", BELOW, 2,
+            f"{how}; {found.begun - found.connected:.1f} s of its own before that"),
     ]  # fmt: skip
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
+import msgspec
 
 from controller.model import Host
-from tests.bench.row import AT_MOST, BELOW, Row, bench, row
+from tests.bench.row import ABOVE, AT_MOST, BELOW, Row, bench, row
 from tests.bench.site import Site, site
 from tests.switch.vswitch import Vswitch
 
@@ -46,28 +49,46 @@ async def build() -> list[Row]:
     async with site(1000, 1000) as made:
         await made.join("h1", "172.30.0.1", range(1000))
         full = await total(made.hosts["h1"])
-        restart, _ = await killed(made, "h1")
+        restart = (await killed(made, "h1")).begun
         rewritten = written(made)
 
         async def empty() -> None:
             for bridge in ("br-int", "br-tun"):
                 await asyncio.to_thread(made.hosts["h1"].ofctl, "del-flows", bridge)
 
-        _, built = await killed(made, "h1", empty)
+        built = await killed(made, "h1", empty)
         assert await total(made.hosts["h1"]) == full
+        rate = full / built.sending
+        reference = await asyncio.to_thread(add_flows, made.hosts["h1"], made.serve.directory)
     how = f"{full} flows, kill -9 of control until both bridges are adopted again (process start included)"
     return [
         row(
-            "all flows of an empty switch", 1000, built, "s", BELOW, 2,
+            "all flows of an empty switch", 1000, built.connected, "s", BELOW, 2,
             f"{full} flows, from the switch's connection to their confirmation, by control's log",
+        ),
+        row(
+            "flows a second, of what ovs-ofctl reaches", 1000, rate / reference, "times", ABOVE, 0.5,
+            f"{rate:,.0f} a second from the first to the last's confirmation, and {reference:,.0f} by ovs-ofctl "
+            "--bundle add-flows with the same flows on another switch",
         ),
         row("restart of control, flows rewritten", 1000, rewritten, "flows", AT_MOST, 0, how),
         row("restart of control, until adopted", 1000, restart, "s", BELOW, 3, how),
     ]  # fmt: skip
 
 
-async def killed(made: Site, host: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> tuple[float, float]:
-    """Control is: seconds as of :func:`adoption`."""
+class Adoption(msgspec.Struct, frozen=True):
+    """Seconds until the last of a host's bridges was adopted, by control's log."""
+
+    begun: float
+    """From what was done to control or the host."""
+    connected: float
+    """From the first bridge's connection."""
+    sending: float
+    """From the first flow message."""
+
+
+async def killed(made: Site, host: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> Adoption:
+    """Control is, and then ``meanwhile`` happens."""
 
     async def kill() -> None:
         await asyncio.to_thread(made.serve.kill, "control")
@@ -77,21 +98,52 @@ async def killed(made: Site, host: str, meanwhile: Callable[[], Awaitable[None]]
     return await adoption(made, host, kill)
 
 
-async def adoption(made: Site, host: str, after: Callable[[], Awaitable[None]]) -> tuple[float, float]:
-    """Seconds from then to the last bridge's adoption, and from the first switch's connection to that."""
+async def adoption(made: Site, host: str, after: Callable[[], Awaitable[None]]) -> Adoption:
     begun = datetime.now(UTC)
     await after()
     await made.until(lambda: not alive(made, host), f"it is noticed that {host} is not served")
     await made.until(lambda: alive(made, host), f"{host} is adopted")
     lines = [json.loads(line) for line in made.serve.log.read_text().splitlines() if line.startswith("{")]
-    times = [(line["event"], datetime.fromisoformat(line["timestamp"])) for line in lines if "timestamp" in line]
-    connected = min(at for event, at in times if event == "switch connected" and at > begun)
-    adopted = max(at for event, at in times if event == "adopted" and at > begun)
-    return (adopted - begun).total_seconds(), (adopted - connected).total_seconds()
+    times = [(line, datetime.fromisoformat(line["timestamp"])) for line in lines if "timestamp" in line]
+    since = [(line, at) for line, at in times if at > begun]
+    connected = min(at for line, at in since if line["event"] == "switch connected")
+    adopted = [(line, at) for line, at in since if line["event"] == "adopted"]
+    last = max(at for _, at in adopted)
+    sending = min(at - timedelta(seconds=line["seconds"]) for line, at in adopted)
+    return Adoption(*((last - at).total_seconds() for at in (begun, connected, sending)))
 
 
 def alive(made: Site, host: str) -> bool:
     return any(row.alive for row in made.store.rows(Host).values() if row.name == host)
+
+
+def add_flows(switch: Vswitch, folder: Path) -> float:
+    """Flows a second that `ovs-ofctl --bundle add-flows` reaches with what is installed on a switch now."""
+    lines = [
+        line.split(", ", 1)[1] if line.strip().startswith("cookie=") else line.strip()
+        for line in switch.ofctl("dump-flows", "br-int", options=("--no-stats", "--no-names")).splitlines()
+        if "actions=" in line
+    ]
+    file = folder / "flows"
+    file.write_text("\n".join(lines) + "\n")
+    with Vswitch() as other:
+        other.add_bridge("br-int", 9)
+        # Flows name the meters of their ports.
+        meters = switch.ofctl("dump-meters", "br-int")
+        for line in meters.splitlines():
+            if line.startswith("meter="):
+                words = line.split()
+                given = f"{words[0]},pktps,burst,band=type=drop,rate=100,burst_size=100"
+                other.ofctl("add-meter", "br-int", given)
+        begun = time.perf_counter()
+        subprocess.run(
+            ["ovs-ofctl", "-O", "OpenFlow15", "--bundle", "add-flows", other.management("br-int"), str(file)],
+            check=True, env=dict(other._environment()), stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        took = time.perf_counter() - begun
+        there = int(other.ofctl("dump-aggregate", "br-int").rpartition("flow_count=")[2])
+        assert there == len(lines), f"{there} of {len(lines)} flows were added"
+        return len(lines) / took
 
 
 @bench("join")

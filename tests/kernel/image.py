@@ -1,6 +1,7 @@
 """Debian's kernel and a small initramfs that mounts this machine's root over 9p and starts what it is told."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,10 +38,10 @@ class Image:
         self.version = self.kernel.name.removeprefix("vmlinuz-")
         if not (self.modules / "lib/modules" / self.version / "modules.dep").exists():
             run("depmod", "-b", str(self.modules), self.version)
-        if not self.initramfs.exists():
-            self._make_initramfs(folder / "initramfs")
+        self._make_initramfs(folder / "initramfs")
 
     def _make_initramfs(self, tree: Path) -> None:
+        shutil.rmtree(tree, ignore_errors=True)
         for name in ("bin", "proc", "dev", "root", "modules"):
             (tree / name).mkdir(parents=True, exist_ok=True)
         (tree / "bin/busybox").write_bytes(Path("/bin/busybox").read_bytes())

@@ -83,6 +83,7 @@ PYTHON
 touch /run/share/all/ports
 wait_for host1.done
 wait_for host2.done
+export TUNBRIDGE_ENDPOINT=http://{CONTROLLER}:9696
 /opt/tunbridge/.venv/bin/tunbridge hosts
 /opt/tunbridge/.venv/bin/tunbridge status
 """
@@ -161,8 +162,8 @@ def main() -> int:
                 image, share, root=root,
                 words=["TUNBRIDGE_INIT=/sbin/init", "TUNBRIDGE_SCRATCH=1", "net.ifnames=0", "systemd.show_status=0"],
                 devices=[
-                    *("-netdev", "user,id=out", "-device", f"virtio-net-pci,netdev=out,mac=52:54:00:0:1:{number}"),
-                    *("-netdev", lan, "-device", f"virtio-net-pci,netdev=lan,mac=52:54:00:0:2:{number}"),
+                    *("-netdev", "user,id=out", "-device", f"virtio-net-pci,netdev=out,mac=52:54:00:00:01:0{number}"),
+                    *("-netdev", lan, "-device", f"virtio-net-pci,netdev=lan,mac=52:54:00:00:02:0{number}"),
                     *("-fsdev", f"local,id=all,path={together},security_model=none"),
                     *("-device", "virtio-9p-pci,fsdev=all,mount_tag=all"),
                 ],

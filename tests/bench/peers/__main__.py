@@ -36,7 +36,7 @@ def main() -> int:
     except RuntimeError as error:
         console.print(f"[red]OVN can't be had:[/] {error}")
         return 2
-    run = Run(machine(), version, {}, {}, {})
+    run = Run(machine(), version, {}, {}, {}, asyncio.run(ours.recirculations()), theirs.recirculations(root))
     failed = False
     for ports in wanted.ports:
         for name, found in (("Tunbridge", run.ours), ("OVN", run.theirs)):

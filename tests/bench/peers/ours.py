@@ -9,14 +9,15 @@ from typing import Any
 from controller.model import Port
 from tests.bench.client import Client
 from tests.bench.peers.measured import Cost, Size, middle
-from tests.bench.peers.theirs import BURST, add_flows
+from tests.bench.peers.paths import FLOATING, TOPOLOGY, OutAndBack, paths
+from tests.bench.peers.theirs import BURST
 from tests.bench.peers.topology import Topology
 from tests.bench.peers.written import Written
 from tests.bench.routing import edge
 from tests.bench.security import new_rule
 from tests.bench.site import GROUP, Site, name, site
 from tests.bench.usage import cpu, memory
-from tests.bench.whole import killed, total
+from tests.bench.whole import add_flows, killed, total
 
 ROUNDS = 20
 
@@ -97,11 +98,21 @@ async def measure(topology: Topology) -> tuple[Size, float]:
             used = memory(pids(made)[0])
             flows = await total(made.hosts["h1"])
             reference = await asyncio.to_thread(add_flows, made.hosts["h1"], made.serve.directory)
-            restart, _ = await killed(made, "h1")
+            restart = (await killed(made, "h1")).begun
 
             async def empty() -> None:
                 for bridge in ("br-int", "br-tun"):
                     await asyncio.to_thread(made.hosts["h1"].ofctl, "del-flows", bridge)
 
-            build, sending = await killed(made, "h1", empty)
-            return Size(ports, changes, flows, used, build, restart, flows / sending), reference
+            build = await killed(made, "h1", empty)
+            return Size(ports, changes, flows, used, build.begun, restart, flows / build.sending), reference
+
+
+async def recirculations() -> dict[str, OutAndBack]:
+    ports = TOPOLOGY.ports
+    async with site(ports, ports) as made:
+        await made.join("h1", "172.30.0.1", range(ports))
+        async with edge(made, "h1") as there:
+            await there.attach(name("subnet", 1, 4))
+            await there.float(name("port", FLOATING))
+            return await asyncio.to_thread(paths, made.hosts["h1"])

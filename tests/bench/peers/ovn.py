@@ -106,11 +106,14 @@ class Ovn:
     # ---- the topology
     def build(self, topology: Topology) -> None:
         """Router, networks, ports in one group; all their interfaces are on the switch already."""
-        self._nb("lr-add", "r", "--", "pg-add", "all", "--", "set", "logical_router", "r", "options:chassis=ovn")
+        self._nb("lr-add", "r", "--", "pg-add", "all")
         self._nb("ls-add", "out", "--", "lsp-add", "out", "out-net", "--", "lsp-set-type", "out-net", "localnet",
                  "--", "lsp-set-addresses", "out-net", "unknown", "--", "lsp-set-options", "out-net",
                  "network_name=external")  # fmt: skip
         self._attach("out", "02:00:00:00:ff:01", ["203.0.0.1/16"])
+        self._nb(
+            "lrp-set-gateway-chassis", "r-out", "ovn"
+        )  # a distributed router, as Neutron's driver for OVN makes it
         self._nb("lr-nat-add", "r", "snat", "203.0.0.1", "10.0.0.0/8")
         for rule in (("from-lport", "inport==@all && ip", ""), ("to-lport", "outport==@all && ip4.src==$all_ip4", ""),
                      ("to-lport", "outport==@all && ip6.src==$all_ip6", "")):  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from tests.bench.peers.measured import Cost, Size
+from tests.bench.peers.paths import OutAndBack
 from tests.bench.plot import plot
 
 
@@ -17,6 +18,8 @@ class Run(msgspec.Struct, frozen=True):
     theirs: dict[int, Size]
     reference: dict[int, float]
     """Flows a second that `ovs-ofctl --bundle add-flows` reaches with our flows."""
+    our_paths: dict[str, OutAndBack]
+    their_paths: dict[str, OutAndBack]
 
 
 CHANGE: dict[str, Callable[[Cost], float]] = {
@@ -48,6 +51,7 @@ def page(run: Run) -> str:
     rate = [f"{run.ours[n].rate:,.0f} / {run.reference[n]:,.0f}" if n in run.ours else "" for n in sizes]
     parts.append(_table(sizes, {**rows, "our flows a second in a build / ovs-ofctl add-flows": rate}))
     parts.append(TAIL)
+    parts.append(_paths(run))
     return "\n".join(parts)
 
 
@@ -87,6 +91,13 @@ def _table(sizes: list[int], rows: dict[str, list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
+def _paths(run: Run) -> str:
+    lines = [["OVN / Tunbridge", "out", "back"], ["---"] * 3]
+    for path, mine in run.our_paths.items():
+        lines.append([path, *(f"{a} / {b}" for a, b in zip(run.their_paths[path], mine, strict=True))])
+    return PATHS + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
 HEAD = """# Beside OVN
 
 Written by `make bench-peers`, both in one run on the same machine: {machine}; OVN {version} from Debian's
@@ -105,4 +116,10 @@ their mean. Flows written: what the switch's own flow monitor tells.
 TAIL = """Full build: everything is stored, nothing is on the switch, northd and ovn-controller (control) are started;
 until all flows are there. Restart: kill -9 of ovn-controller (control), until the switch is in step again;
 ovn-controller writes all its flows anew, control none.
+"""
+PATHS = """## Recirculations of a packet
+
+How often conntrack hands a packet of an established connection back, by path; counted on the same kind of
+switch, by the lookups of its data path, with an echo request out and its answer back.
+
 """

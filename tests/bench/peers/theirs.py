@@ -1,13 +1,13 @@
 """OVN at one size."""
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.peers.measured import Cost, Size, middle
 from tests.bench.peers.ovn import Ovn, ovn, plug
-from tests.bench.peers.topology import Topology
+from tests.bench.peers.paths import FLOATING, OUTSIDE, OUTSIDE_MAC, TOPOLOGY, OutAndBack, paths
+from tests.bench.peers.topology import Topology, address
 from tests.bench.peers.written import Written
 from tests.bench.usage import cpu, memory
 from tests.switch.vswitch import Vswitch
@@ -81,29 +81,13 @@ def total(switch: Vswitch) -> int:
     return int(switch.ofctl("dump-aggregate", "br-int").rpartition("flow_count=")[2])
 
 
-def add_flows(switch: Vswitch, folder: Path) -> float:
-    """Flows a second that `ovs-ofctl --bundle add-flows` reaches with what is installed on a switch now."""
-    lines = [
-        line.split(", ", 1)[1] if line.strip().startswith("cookie=") else line.strip()
-        for line in switch.ofctl("dump-flows", "br-int", options=("--no-stats", "--no-names")).splitlines()
-        if "actions=" in line
-    ]
-    file = folder / "flows"
-    file.write_text("\n".join(lines) + "\n")
-    with Vswitch() as other:
-        other.add_bridge("br-int", 9)
-        # Flows name the meters of their ports.
-        meters = switch.ofctl("dump-meters", "br-int")
-        for line in meters.splitlines():
-            if line.startswith("meter="):
-                words = line.split()
-                given = f"{words[0]},pktps,burst,band=type=drop,rate=100,burst_size=100"
-                other.ofctl("add-meter", "br-int", given)
-        begun = time.perf_counter()
-        subprocess.run(
-            ["ovs-ofctl", "-O", "OpenFlow15", "--bundle", "add-flows", other.management("br-int"), str(file)],
-            check=True, env=dict(other._environment()), stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        took = time.perf_counter() - begun
-        assert total(other) == len(lines), f"{total(other)} of {len(lines)} flows were added"
-        return len(lines) / took
+def recirculations(root: Path) -> dict[str, OutAndBack]:
+    with ovn(root) as made:
+        made.switch.vsctl("add-br", "br-ex")
+        made.switch.vsctl("add-port", "br-ex", "nic", "--", "set", "Interface", "nic", "type=dummy")
+        made.switch.vsctl("set", "Open_vSwitch", ".", "external_ids:ovn-bridge-mappings=external:br-ex")
+        plug(made.switch, range(TOPOLOGY.ports))
+        made.build(TOPOLOGY)
+        made.nb("lr-nat-add", "r", "dnat_and_snat", "203.0.1.1", address(FLOATING, 4))
+        made.change("static-mac-binding-add", "r-out", OUTSIDE, OUTSIDE_MAC)
+        return paths(made.switch)
