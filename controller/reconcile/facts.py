@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -78,7 +79,7 @@ class FactWriter:
             await self._wake.wait()
             self._wake.clear()
             while self._due or self._hosts:
-                due = {key: self._due[key] for key in list(self._due)[:BATCH]}
+                due = dict(islice(self._due.items(), BATCH))
                 hosts, self._hosts = self._hosts, {}
                 try:
                     await self._write(self._steps(due, hosts))
@@ -109,7 +110,7 @@ class FactWriter:
 
     def _steps(self, due: dict[Key, Values], hosts: dict[str, Values]) -> list[Step]:
         steps: list[Step] = [Patch(kind, id, values) for (kind, id), values in due.items()]
-        ids = {row.name: id for id, row in self._store.rows(Host).items()}
+        ids = {row.name: id for id, row in self._store.rows(Host).items()} if hosts else {}
         for name, values in hosts.items():
             if name in ids:
                 steps.append(Patch(Host, ids[name], values))

@@ -30,8 +30,8 @@ class PortStatus:
         """``shown``: what a host is called in the API."""
         self._shown = shown
         self._view, self._facts, self._bridges, self._failed = view, facts, bridges, failed
-        self._waiting: dict[str, dict[str, int]] = defaultdict(dict)
-        """Host -> port -> the version that its flows came with."""
+        self._waiting: dict[str, dict[str, int]] = {}
+        """Host -> port -> the version that its flows came with; only hosts that have some."""
         self._host_of: dict[str, str] = {}
         self._faulty: dict[str, set[str]] = defaultdict(set)
 
@@ -43,7 +43,7 @@ class PortStatus:
         """These have come, moved, changed place or gone, in the batch of this version."""
         for port in ports:
             if (host := self._host_of.pop(port, None)) is not None:
-                self._waiting[host].pop(port, None)
+                self._drop(host, port)
                 self._faulty[host].discard(port)
             where, binding = self._view.row(LOCATION, port), self._view.row(BINDING, port)
             row = self._view.row(PORT, port)
@@ -55,7 +55,12 @@ class PortStatus:
                 self._note(port, binding.host if binding else "", DOWN)
             elif where.ofport:
                 self._host_of[port] = where.host
-                self._waiting[where.host][port] = version
+                self._waiting.setdefault(where.host, {})[port] = version
+
+    def _drop(self, host: str, port: str) -> None:
+        waiting = self._waiting.get(host)
+        if waiting is not None and waiting.pop(port, None) is not None and not waiting:
+            del self._waiting[host]
 
     def _note(self, port: str, host: str, status: str, fault: str = "") -> None:
         self._facts.note(Port, port, host_id=self._shown(host) if host else "", status=status, fault=fault)
@@ -72,7 +77,7 @@ class PortStatus:
         }
         turned = (faulty ^ self._faulty.get(host, set())) - waiting.keys()
         for port in done | turned:
-            waiting.pop(port, None)
+            self._drop(host, port)
             fault = faults.get(port, "")
             self._note(port, host, ERROR if fault else ACTIVE, fault)
         self._faulty[host] = faulty
@@ -85,5 +90,5 @@ class PortStatus:
         return self._view.members(PORTS_OF_SET, (host, str(key))) or (str(key),)
 
     def settle_all(self) -> None:
-        for host in [host for host, waiting in self._waiting.items() if waiting]:
+        for host in list(self._waiting):
             self.settle(host)

@@ -157,10 +157,13 @@ class Channel(Link):
             batch = self._begin(len(messages))
             bundle = batch.first  # as good an identifier as any
             try:
-                opened = self._ask(of.BUNDLE_CONTROL, of.bundle_control(bundle, of.OPEN))
-                await self._stream(messages, batch.first, lambda xid, inner: of.bundle_add(xid, bundle, inner))
+                opening, opened = self._request(of.BUNDLE_CONTROL, of.bundle_control(bundle, of.OPEN))
                 # An atomic bundle with rejected members still commits the others, so look before committing.
-                await self._barrier()
+                fence, through = self._request(of.BARRIER_REQUEST)
+                await self._stream(
+                    messages, batch.first, lambda xid, inner: of.bundle_add(xid, bundle, inner), opening, fence
+                )
+                await through
                 await opened
                 if batch.errors:
                     await self._ask(of.BUNDLE_CONTROL, of.bundle_control(bundle, of.DISCARD))
@@ -175,21 +178,23 @@ class Channel(Link):
                 self._batch = _NO_BATCH
 
     async def _commit(self, bundle: int, batch: _Batch) -> None:
-        committed = self._ask(of.BUNDLE_CONTROL, of.bundle_control(bundle, of.COMMIT))
-        fence = self._ask(of.BARRIER_REQUEST)
+        commit, committed = self._request(of.BUNDLE_CONTROL, of.bundle_control(bundle, of.COMMIT))
+        fence, through = self._request(of.BARRIER_REQUEST)
+        self._write(commit + fence)
         try:
             await committed
         except SwitchError:  # the member at fault has an error of its own, which has come before this one
             if not batch.errors:
                 raise
-        await fence
+        await through
 
     async def _do_fenced(self, messages: Sequence[bytes]) -> list[Rejection]:
         async with self._turn:
             batch = self._begin(len(messages))
             try:
-                await self._stream(messages, batch.first, of.with_xid)
-                await self._barrier()
+                fence, through = self._request(of.BARRIER_REQUEST)
+                await self._stream(messages, batch.first, of.with_xid, b"", fence)
+                await through
                 return batch.rejections()
             finally:
                 self._batch = _NO_BATCH
@@ -198,9 +203,11 @@ class Channel(Link):
         self._batch = _Batch(self._xids(count), count, {})
         return self._batch
 
-    async def _stream(self, messages: Sequence[bytes], xid: int, wrap: Callable[[int, bytes], bytes]) -> None:
+    async def _stream(
+        self, messages: Sequence[bytes], xid: int, wrap: Callable[[int, bytes], bytes], before: bytes, after: bytes
+    ) -> None:
         """Write them with ascending xids, a chunk at a time, no faster than the switch reads."""
-        chunk: list[bytes] = []
+        chunk = [before]
         size = 0
         for number, inner in enumerate(messages, xid):
             wrapped = wrap(number, inner)
@@ -212,6 +219,7 @@ class Channel(Link):
                 size = 0
                 await asyncio.sleep(0)
                 await self._writable.wait()
+        chunk.append(after)
         self._write(b"".join(chunk))
 
     async def _dump(self, kind: int, body: bytes, walk: Callable[[bytes], Iterable[T]]) -> list[T]:

@@ -106,11 +106,16 @@ class Link(asyncio.Protocol):
 
     def _ask(self, kind: int, body: bytes = b"") -> asyncio.Future[Any]:
         """Send a request now. The future has its answer, SwitchError or ChannelClosed; it may be left alone."""
+        request, answer = self._request(kind, body)
+        self._write(request)
+        return answer
+
+    def _request(self, kind: int, body: bytes = b"") -> tuple[bytes, asyncio.Future[Any]]:
+        """For what is written together: each write is a system call."""
         xid = self._xids(1)
-        self._write(of.message(kind, xid, body))
         answer = self._pending[xid] = self._loop.create_future()
         answer.add_done_callback(lambda _: self._pending.pop(xid, None))
-        return answer
+        return of.message(kind, xid, body), answer
 
     def _write(self, data: bytes) -> None:
         if self._transport is None:

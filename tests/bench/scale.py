@@ -1,13 +1,16 @@
 """``python -m tests.bench.scale [--switches N …] [--page]``: what size does to one change, to memory, to a restart.
 
-Every switch is a real ovs-vswitchd with a dummy data path and an ovsdb-server of its own, 20 ports each. A network has
-50 ports, dual stack, on five switches drawn at random; two networks share a router and a security group whose members
-may talk to each other. At the largest size the database is then given 90,000 more ports, of hosts that are away.
-Last, on its own, one network of 2,000 ports over 100 switches.
+Every switch is a real ovs-vswitchd with a dummy data path and an ovsdb-server of its own, some 20 ports each. A network
+has 50 ports, dual stack, on five switches; two networks, on ten switches drawn at random, share a router and a security
+group whose members may talk to each other: at any size one more port concerns ten switches. All switches are on this
+machine, so beside each size a second, small cloud is measured that has the same neighbours. At the largest size the
+database is then given 90,000 more ports, of hosts that are away. Last, on its own, one network of 2,000 ports over 100
+switches.
 """
 
 import argparse
 import asyncio
+import itertools
 import logging
 import random
 import sys
@@ -47,6 +50,10 @@ class Shape(msgspec.Struct, frozen=True):
     span: int = 5
     """Switches of a network."""
 
+    def __str__(self) -> str:
+        what = f"{self.ports:,} ports over {self.switches} switches"
+        return what if self.networks > 1 else f"one network of {what}"
+
     @property
     def ports(self) -> int:
         return self.networks * self.a_network
@@ -54,7 +61,9 @@ class Shape(msgspec.Struct, frozen=True):
     def host(self, number: int) -> str:
         """Where the port is."""
         net, last = divmod(number, self.a_network)
-        return f"s{random.Random(net).sample(range(self.switches), self.span)[last % self.span]}"
+        second, router = divmod(net, self.routers)
+        drawn = random.Random(router).sample(range(self.switches), min(self.switches, 2 * self.span))
+        return f"s{drawn[(second * self.span + last % self.span) % len(drawn)]}"
 
     def group(self, net: int) -> str:
         """Of the network's ports: two networks have the same."""
@@ -122,7 +131,9 @@ class Scale:
             async with some:
                 await self.made.start_switch(f"s{number}", f"172.30.{number // 250}.{number % 250 + 1}", *FEW_THREADS)
 
-        await asyncio.gather(*map(start, range(self.shape.switches)))
+        async with asyncio.TaskGroup() as group:
+            for number in range(self.shape.switches):
+                group.create_task(start(number))
         await self._all_alive()
         async with Client(self.made.url) as client:
             for number in range(self.shape.routers if self.shape.networks > 1 else 0):
@@ -141,7 +152,9 @@ class Scale:
 
         await self.made.plug(self.host, [(100_000 + number, "") for number in range(3 * ROUNDS)])
         begun = time.perf_counter()
-        await asyncio.gather(*(plug(host, numbers) for host, numbers in ports.items()))
+        async with asyncio.TaskGroup() as group:
+            for host, numbers in ports.items():
+                group.create_task(plug(host, numbers))
         waiting = [name("port", number) for number in range(self.shape.ports)]
         rows = self.made.store.rows(Port)
 
@@ -217,14 +230,20 @@ class Scale:
                     return
 
 
-async def measure(shape: Shape, more: int = 0, what: str = "") -> list[Figures]:
+async def measure(shape: Shape, *, beside: Shape | None = None, more: int = 0) -> list[Figures]:
+    """``beside``: at the end, a small one with a control of its own, while the large one's switches go on."""
     async with served(batches(shape)) as made:
         scale = Scale(made, shape)
         await scale.build()
-        found = [await scale.figures(what or f"{shape.ports:,} ports over {shape.switches} switches")]
+        found = [await scale.figures(str(shape))]
+        if beside is not None:
+            async with served(batches(beside)) as other:
+                small = Scale(other, beside)
+                await small.build()
+                found.append(await small.figures(f"{beside}, of another control beside those"))
         if more:
             await scale.away(more)
-            found.append(await scale.figures(f"and {more:,} more of hosts that are away"))
+            found.append(await scale.figures(f"{shape}, and {more:,} ports of hosts that are away"))
     return found
 
 
@@ -241,13 +260,17 @@ def page(machine: str, found: list[Figures]) -> str:
         for each in found
     ]  # fmt: skip
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    first = found[0]
-    ratios = "; ".join(f"{each.what}: {each.latency / first.latency:.2f}" for each in found[1:])
-    return HEAD.format(machine=machine) + f"\n{table}\n\nOne more port, against {first.what}: {ratios} times.\n" + TAIL
+    ratios = []
+    for first, then in itertools.pairwise(found):
+        if "another" in then.what:
+            ratios.append(f"{first.what}: {first.latency / then.latency:.2f} times {then.what}, "
+                          f"{first.latency / found[0].latency:.2f} times those alone")  # fmt: skip
+    lines = "\n".join(f"- {each}" for each in ratios)
+    return HEAD.format(machine=machine) + f"\n{table}\n\nOne more port:\n\n{lines}\n" + TAIL
 
 
 def picture(found: list[Figures]) -> str:
-    sizes = [each for each in found if "network" not in each.what]
+    sizes = [each for each in found if "one network" not in each.what and "another" not in each.what]
     series = {
         "one more port, ms": [(each.ports, each.latency) for each in sizes],
         "control CPU of it, ms": [(each.ports, each.cpu) for each in sizes],
@@ -262,10 +285,14 @@ HEAD = """# Scale
 Written by `make bench-scale`, in one run on one machine that carries the switches too: {machine}.
 
 Every switch is an ovs-vswitchd with a dummy data path and an ovsdb-server of its own, some 20 ports each. A network
-has 50 ports, dual stack, on five switches drawn at random; two networks share a router and a security group whose
-members may talk to each other (at 10,000 ports: 200 networks, 100 routers). One more port: from the REST answer until
-its switch has confirmed its flows and it is ACTIVE, p50 of 60. Restart: kill -9 of control until every switch is in
-step again; the processes' own start is in it.
+has 50 ports, dual stack, on five switches; two networks, on ten switches drawn at random, share a router and a
+security group whose members may talk to each other (at 10,000 ports: 200 networks, 100 routers). At any size one more
+port therefore concerns ten switches, which get some 30 bundles. It is measured from the REST answer until its switch
+has confirmed its flows and it is ACTIVE, p50 of 60. Restart: kill -9 of control until every switch is in step again;
+the processes' own start is in it.
+
+500 switches use half a core of this machine when nothing happens, and its caches. What of a figure is theirs is told by
+a second cloud of 100 ports with a control of its own, that is measured while they are there.
 
 ![What size does](scale.svg)
 """
@@ -277,19 +304,19 @@ most of the work.
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scale")
-    parser.add_argument("--switches", type=int, nargs="+", default=(5, 50, 500))
+    parser.add_argument("--switches", type=int, nargs="+", default=(50, 500))
     parser.add_argument("--page", action="store_true", help="write docs/scale.md and its plot")
     wanted = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     console = Console(highlight=False)
-    found: list[Figures] = []
+    small = Shape(10, 2)
+    found = asyncio.run(measure(small))
     for switches in wanted.switches:
-        shape = Shape(switches, switches * 20 // 50)
-        found += asyncio.run(measure(shape, 90_000 if switches == 500 else 0))
+        more = 90_000 if switches == 500 else 0
+        found += asyncio.run(measure(Shape(switches, switches * 20 // 50), beside=small, more=more))
         console.print(found[-1])
-    largest = max(wanted.switches)
-    wide = Shape(min(100, largest), 1, 20 * min(100, largest), min(100, largest))
-    found += asyncio.run(measure(wide, what=f"one network of {wide.ports:,} ports over {wide.switches} switches"))
+    wide = min(100, *wanted.switches)
+    found += asyncio.run(measure(Shape(wide, 1, 20 * wide, wide)))
     text = page(machine(), found)
     Path("build").mkdir(exist_ok=True)
     Path("build/scale.json").write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")

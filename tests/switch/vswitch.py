@@ -6,6 +6,7 @@ Needs no root, no kernel module and no port: everything speaks over Unix sockets
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,11 @@ TIMEOUT = 20.0
 
 class CommandError(Exception):
     """A command failed or took too long. The message holds the command and what it wrote to stderr."""
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 class Vswitch:
@@ -171,14 +177,15 @@ class Vswitch:
         )
 
     def _appears(self, name: str) -> None:
+        """Returns when somebody answers at that socket: for a moment it is there, and nobody listens."""
         limit = time.monotonic() + TIMEOUT
-        while not (self.directory / name).exists():
+        while not _listens(self.directory / name):
             process = self._processes[-1]
             if process.poll() is not None:
                 raise CommandError(f"{process.args} ended with {process.returncode} before it made {name}")
             if time.monotonic() > limit:
-                raise CommandError(f"{name} did not appear in {self.directory} within {TIMEOUT} s")
-            time.sleep(0.01)  # nothing tells when a Unix socket appears
+                raise CommandError(f"nobody listened at {name} in {self.directory} within {TIMEOUT} s")
+            time.sleep(0.01)  # nothing tells
 
     def _run(self, *command: str, stdin: str = "") -> str:
         try:
