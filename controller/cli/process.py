@@ -5,6 +5,7 @@ Settings come as one line of JSON on standard input, which stays open for as lon
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -44,7 +45,11 @@ async def _control(settings: Settings) -> None:
     control = Control(Store(settings.remotes, facts=False), options)
     endpoint = Endpoint(control, settings.operator)
     try:
+        # Nearly all that comes into being here stays: it is not looked through for garbage, now or later.
+        gc.disable()
         await control.start()
+        gc.freeze()
+        gc.enable()
         url = await endpoint.start()
         await control.announce(url)
         log.info("control serves", openflow=control.ports[0], ovsdb=control.ports[1], operators=url)

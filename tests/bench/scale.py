@@ -315,7 +315,7 @@ def main() -> int:
         more = 90_000 if switches == 500 else 0
         found += asyncio.run(measure(Shape(switches, switches * 20 // 50), beside=small, more=more))
         console.print(found[-1])
-    wide = min(100, *wanted.switches)
+    wide = min(100, max(wanted.switches))
     found += asyncio.run(measure(Shape(wide, 1, 20 * wide, wide)))
     text = page(machine(), found)
     Path("build").mkdir(exist_ok=True)
