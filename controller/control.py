@@ -5,7 +5,7 @@ bridge its plan. Nothing in a turn waits; each bridge sends in a task of its own
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -362,21 +362,15 @@ class Control:
         if old is None or _description(old) != _description(new):
             self._describe(session)
         if new.ready:
+            known = old.interfaces if old is not None and name in self._ready else None
             if name not in self._ready:
                 self._ready.add(name)
                 self._newly_ready.add(name)
                 for put in self.desired.joined(name, {TAGS: new.tags, ZONES: new.zones, PEERS: new.peers}):
                     self._put(*put)
-                # What it had when it was last heard of, be it by an earlier process.
-                before = self._claims.on(name)
                 self._put(HOST, name, _peer(new))
-            else:
-                before = set(old.interfaces) if old is not None else set()
-            for port in before - new.interfaces.keys():
-                self._put(BINDING, port, self._claims.release(port, name))
-            for port, ofport in new.interfaces.items():
-                if old is None or old.interfaces.get(port) != ofport or port not in before:
-                    self._put(BINDING, port, self._claims.claim(port, name, ofport))
+            if known is not new.interfaces:
+                self._on_interfaces(name, known, new.interfaces)
         self.switches.claim(new)
         if old is None or old.live is not new.live:
             self._may_have_moved(name)
@@ -389,6 +383,14 @@ class Control:
         elif new.ready and (old.tags is not new.tags or old.zones is not new.zones or old.peers is not new.peers):
             self.keeper.keep(name)
         self._note_alive(name)
+
+    def _on_interfaces(self, host: str, old: Mapping[str, int] | None, new: Mapping[str, int]) -> None:
+        """Port -> OpenFlow port. Old None: what it had when it was last heard of, be it by an earlier process."""
+        gone = (self._claims.on(host) if old is None else old.keys()) - new.keys()
+        for port in sorted(gone):
+            self._put(BINDING, port, self._claims.release(port, host))
+        for port, ofport in sorted(new.items() - (old or {}).items()):
+            self._put(BINDING, port, self._claims.claim(port, host, ofport))
 
     def _describe(self, session: HostSession) -> None:
         if (facts := session.facts) is not None:

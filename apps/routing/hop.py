@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from apps.routing.pipeline import CLEAN, IPV4, IPV6
 from controller.model import Network, Port, Router, Subnet
 from controller.view.network import NETWORK, PORT, ROUTER, SUBNET
-from controller.view.topology import INTERFACES, SIZES
+from controller.view.topology import INTERFACES, INTERFACES_OF_SUBNET, SIZES
 from controller.view.view import View
 from flows import fields as f
 from flows import tables as t
@@ -101,8 +101,9 @@ def attached(view: View, port_id: str) -> tuple[Port, Network, list[Subnet]] | N
 
 def interface_of_subnet(view: View, router: str, subnet: str) -> tuple[Port, Network] | None:
     """The interface that has an address of a subnet."""
-    for port, network, _ in interfaces(view, router):
-        if any(fixed.subnet_id == subnet for fixed in port.fixed_ips):
+    for id in sorted(view.members(INTERFACES_OF_SUBNET, (router, subnet))):
+        if (found := attached(view, id)) is not None:
+            port, network, _ = found
             return port, network
     return None
 

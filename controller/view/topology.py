@@ -34,6 +34,14 @@ INTERFACES: Index[str, str] = Index(
     "interfaces", n.PORT, lambda id, port: [(port.device_id, id)] if _is_interface(id, port) else []
 )
 """Router -> ports."""
+INTERFACES_OF_SUBNET: Index[tuple[str, str], str] = Index(
+    "interfaces of subnet",
+    n.PORT,
+    lambda id, port: (
+        [((port.device_id, fixed.subnet_id), id) for fixed in port.fixed_ips] if _is_interface(id, port) else []
+    ),
+)
+"""(router, subnet) -> ports."""
 PORTS_OF_ROUTER: Index[str, str] = Index(
     "ports of router", n.PORT, lambda id, port: [(port.device_id, id)] if _is_either(id, port) else []
 )
@@ -130,6 +138,7 @@ HOSTS_WITH_NETWORK: Index[str, str] = Index(
 INDEXES: tuple[Index[Any, Any], ...] = (
     ROUTER_OF_PORT,
     INTERFACES,
+    INTERFACES_OF_SUBNET,
     PORTS_OF_ROUTER,
     NETWORKS_OF_ROUTER,
     ROUTERS_OF_NETWORK,

@@ -5,10 +5,12 @@ frames through real switches, a host each: ofproto/trace does not translate.
 import random
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps.nat.floating_ips import floating_ip
 from apps.routing.frame import EXPIRED, error
 from controller.view.topology import GATEWAYS
 from flows.actions import Resubmit, Set
@@ -32,7 +34,7 @@ from tests.laws.outside import (
 )
 from tests.laws.packet import ECHO, ECHO_REPLY, ICMP, TCP, UDP, Packet, parse, quoted, tagged, untagged
 from tests.laws.rack import Out, Rack
-from tests.laws.tenancy import CLOSED, HOSTS, OPEN, PORTS, Gate, Net, Tenancy, Vm, more
+from tests.laws.tenancy import CLOSED, HOSTS, OPEN, PORTS, Gate, Net, Tenancy, Vm, interface, more
 from tests.laws.translation import Model
 
 
@@ -314,6 +316,16 @@ def test_a_floating_ip_costs_few_flows(rack: Rack) -> None:
     for vm, expected in ((VMS[2], {"h1": 1, "h2": 6, "h3": 0}), (VMS[3], {"h1": 6, "h2": 1, "h3": 0})):
         desired = site_compiled(SITE, peers)
         assert more(desired, floating(SITE, vm)) == expected
+
+
+def test_one_more_interface_has_no_floating_ip_compiled_again() -> None:
+    desired = site_compiled(SITE, {host: {} for host in HOSTS})
+    outcome = desired.turn([interface(GATE, Net(0, 2, True, 1450))]).outcome
+    assert [key for unit, key in outcome.ran if unit is floating_ip] == []
+    # It is, where its own port's interface changes.
+    kind, id, port = interface(GATE, VMS[1].net)
+    outcome = desired.turn([(kind, id, msgspec.structs.replace(port, mac_address="02:00:00:00:77:01"))]).outcome
+    assert len({key for unit, key in outcome.ran if unit is floating_ip}) == 1
 
 
 def test_an_error_by_the_controller_comes_through(rack: Rack) -> None:
