@@ -1,11 +1,15 @@
 """One figure of the benchmark."""
 
 import operator
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
-BELOW, ABOVE, AT_MOST = operator.lt, operator.ge, operator.le
+Comparison = Callable[[float, float], bool]
+BELOW: Comparison = operator.lt
+ABOVE: Comparison = operator.ge
+AT_MOST: Comparison = operator.le
 SIGNS = {BELOW: "<", ABOVE: "≥", AT_MOST: "≤"}
 
 
@@ -21,13 +25,11 @@ class Row(msgspec.Struct, frozen=True):
     how: str
 
 
-def row(
-    name: str, n: int, value: float, unit: str, sign: Callable[[float, float], bool], reach: float, how: str
-) -> Row:
+def row(name: str, n: int, value: float, unit: str, sign: Comparison, reach: float, how: str) -> Row:
     return Row(name, n, round(value, 3), unit, f"{SIGNS[sign]} {reach:g}", bool(sign(value, reach)), how)
 
 
-Bench = Callable[[], Awaitable[list[Row]]]
+Bench = Callable[[], Coroutine[Any, Any, list[Row]]]
 BENCHES: dict[str, Bench] = {}
 """Name -> what measures it. One may give several rows."""
 

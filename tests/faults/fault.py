@@ -63,7 +63,8 @@ def _crash(host: str, daemons: tuple[str, ...], routed: Routed) -> None:
     """kill -9, and at once a new one, as its monitor or systemd does."""
     there = routed.lab.hosts[host]
     there.crash(*daemons)
-    {DATABASE: there.start_database, SWITCH: there.start_switch}.get(daemons, there.start)()
+    starts: dict[tuple[str, ...], Callable[[], None]] = {DATABASE: there.start_database, SWITCH: there.start_switch}
+    starts.get(daemons, there.start)()
 
 
 def _pause_host(host: str, daemons: tuple[str, ...], seconds: float, routed: Routed) -> None:

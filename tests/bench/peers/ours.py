@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from controller.model import Port
@@ -33,7 +34,7 @@ class Measuring:
         self.made, self.client = made, client
         self.switch = made.hosts["h1"]
 
-    async def cost(self, changes: list[Callable[[], Awaitable[float]]]) -> Cost:
+    async def cost(self, changes: Sequence[Callable[[], Awaitable[float]]]) -> Cost:
         """Each gives the milliseconds until it was confirmed."""
         flows = await total(self.switch)
         control, everything = pids(self.made)
@@ -84,17 +85,14 @@ async def measure(topology: Topology) -> tuple[Size, float]:
             nets = [await there.subnet(await there.network(), f"10.201.{n}.0/24") for n in range(ROUNDS)]
             for number in range(ROUNDS):
                 await here.ports(10_000 + number, 1)  # warm
+            more = [partial(here.ports, 10_000 + ROUNDS + n, 1) for n in range(ROUNDS)]
             changes = {
-                "one more port": await here.cost([
-                    (lambda n=n: here.ports(10_000 + ROUNDS + n, 1)) for n in range(ROUNDS)
-                ]),
-                "one more rule": await here.cost([(lambda n=n: here.rule(8000 + n)) for n in range(ROUNDS)]),
-                "one more floating IP": await here.cost([
-                    (lambda n=n: there.float(name("port", n))) for n in range(ROUNDS)
-                ]),
-                "one more router interface": await here.cost([(lambda s=s: there.attach(s)) for s in nets]),
-                f"a burst of {BURST} ports": await here.cost([lambda: here.ports(10_000 + 2 * ROUNDS, BURST)]),
-            }  # fmt: skip
+                "one more port": await here.cost(more),
+                "one more rule": await here.cost([partial(here.rule, 8000 + n) for n in range(ROUNDS)]),
+                "one more floating IP": await here.cost([partial(there.float, name("port", n)) for n in range(ROUNDS)]),
+                "one more router interface": await here.cost([partial(there.attach, subnet) for subnet in nets]),
+                f"a burst of {BURST} ports": await here.cost([partial(here.ports, 10_000 + 2 * ROUNDS, BURST)]),
+            }
             used = memory(pids(made)[0])
             flows = await total(made.hosts["h1"])
             reference = await asyncio.to_thread(add_flows, made.hosts["h1"], made.serve.directory)

@@ -1,43 +1,26 @@
-"""``python -m tests.bench.scale [--switches N …] [--page]``: what size does to one change, to memory, to a restart.
+"""A cloud of one size, and what one change, a restart, and nothing at all cost in it."""
 
-Every switch is a real ovs-vswitchd with a dummy data path and an ovsdb-server of its own, some 20 ports each. A network
-has 50 ports, dual stack, on five switches; two networks, on ten switches drawn at random, share a router and a security
-group whose members may talk to each other: at any size one more port concerns ten switches. All switches are on this
-machine, so beside each size a second, small cloud is measured that has the same neighbours. At the largest size the
-database is then given 90,000 more ports, of hosts that are away. Last, on its own, one network of 2,000 ports over 100
-switches.
-"""
-
-import argparse
 import asyncio
-import itertools
-import logging
 import random
-import sys
 import time
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
 import msgspec
-import structlog
-from rich.console import Console
-from rich.markdown import Markdown
 
 from controller.model import Host, Port
 from controller.store.step import Insert, Step
 from tests.bench.change import one_more
 from tests.bench.client import Client
-from tests.bench.plot import plot
 from tests.bench.row import median
-from tests.bench.site import A_NETWORK, Site, away, group, name, network, port, served
-from tests.bench.usage import cpu, machine, memory
+from tests.bench.scale.report import Figures
+from tests.bench.site import A_NETWORK, Site, away, group, name, network, port
+from tests.bench.usage import cpu, memory
 from tests.bench.whole import alive, total, written
 
 ROUNDS = 60
 IDLE = 10.0
 PATIENT = 600.0
-DOCS = Path("docs")
 FEW_THREADS = ("other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1")
 """Else a thousand switches' threads are what is measured."""
 
@@ -74,33 +57,6 @@ class Shape(msgspec.Struct, frozen=True):
         return max(1, self.networks // 2)
 
 
-class Figures(msgspec.Struct, frozen=True):
-    """At one size."""
-
-    what: str
-    switches: int
-    ports: int
-    """In the database."""
-    flows: int
-    """On all switches."""
-    built: float
-    """Seconds from the first interface's row until every port is ACTIVE; the hosts' own work is in it."""
-    restart: float
-    """Seconds from kill -9 of control until all switches are in step again."""
-    rewritten: int
-    """Flows written meanwhile."""
-    latency: float
-    """Milliseconds, p50, from REST answer to ACTIVE, of one more port."""
-    worst: float
-    """The same, p95."""
-    cpu: float
-    """Milliseconds of control's for it."""
-    memory: float
-    """MiB of control, resident."""
-    idle: float
-    """Percent of a core that control uses when nothing happens."""
-
-
 def batches(shape: Shape) -> Iterator[list[Step]]:
     steps: list[Step] = []
     for number in range(shape.routers):
@@ -115,7 +71,7 @@ def batches(shape: Shape) -> Iterator[list[Step]]:
         ]  # fmt: skip
 
 
-class Scale:
+class Cloud:
     def __init__(self, made: Site, shape: Shape) -> None:
         self.made, self.shape = made, shape
         self.host = shape.host(0)
@@ -228,104 +184,3 @@ class Scale:
                 await asyncio.sleep(1)  # nothing tells that there is nothing to tell
                 if self._cpu() - before < 200:
                     return
-
-
-async def measure(shape: Shape, *, beside: Shape | None = None, more: int = 0) -> list[Figures]:
-    """``beside``: at the end, a small one with a control of its own, while the large one's switches go on."""
-    async with served(batches(shape)) as made:
-        scale = Scale(made, shape)
-        await scale.build()
-        found = [await scale.figures(str(shape))]
-        if beside is not None:
-            async with served(batches(beside)) as other:
-                small = Scale(other, beside)
-                await small.build()
-                found.append(await small.figures(f"{beside}, of another control beside those"))
-        if more:
-            await scale.away(more)
-            found.append(await scale.figures(f"{shape}, and {more:,} ports of hosts that are away"))
-    return found
-
-
-def page(machine: str, found: list[Figures]) -> str:
-    head = [
-        "", "flows on all switches", "all ports built, s", "restart, s (flows rewritten)", "one more port, ms (p95)",
-        "control CPU of it, ms", "control, MiB", "control when idle, % of a core",
-    ]  # fmt: skip
-    lines = [head, ["---"] * len(head)] + [
-        [
-            each.what, f"{each.flows:,}", f"{each.built:.1f}", f"{each.restart:.1f} ({each.rewritten:,})",
-            f"{each.latency:.2f} ({each.worst:.1f})", f"{each.cpu:.2f}", f"{each.memory:.0f}", f"{each.idle:.1f}",
-        ]
-        for each in found
-    ]  # fmt: skip
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    ratios = []
-    for first, then in itertools.pairwise(found):
-        if "another" in then.what:
-            ratios.append(f"{first.what}: {first.latency / then.latency:.2f} times {then.what}, "
-                          f"{first.latency / found[0].latency:.2f} times those alone")  # fmt: skip
-    lines = "\n".join(f"- {each}" for each in ratios)
-    return HEAD.format(machine=machine) + f"\n{table}\n\nOne more port:\n\n{lines}\n" + TAIL
-
-
-def picture(found: list[Figures]) -> str:
-    sizes = [each for each in found if "one network" not in each.what and "another" not in each.what]
-    series = {
-        "one more port, ms": [(each.ports, each.latency) for each in sizes],
-        "control CPU of it, ms": [(each.ports, each.cpu) for each in sizes],
-        "control, MiB": [(each.ports, each.memory) for each in sizes],
-        "restart, s": [(each.ports, each.restart) for each in sizes],
-    }
-    return plot("What size does", "ports in the database", "see the legend for units", series)
-
-
-HEAD = """# Scale
-
-Written by `make bench-scale`, in one run on one machine that carries the switches too: {machine}.
-
-Every switch is an ovs-vswitchd with a dummy data path and an ovsdb-server of its own, some 20 ports each. A network
-has 50 ports, dual stack, on five switches; two networks, on ten switches drawn at random, share a router and a
-security group whose members may talk to each other (at 10,000 ports: 200 networks, 100 routers). At any size one more
-port therefore concerns ten switches, which get some 30 bundles. It is measured from the REST answer until its switch
-has confirmed its flows and it is ACTIVE, p50 of 60. Restart: kill -9 of control until every switch is in step again;
-the processes' own start is in it.
-
-500 switches use half a core of this machine when nothing happens, and its caches. What of a figure is theirs is told by
-a second cloud of 100 ports with a control of its own, that is measured while they are there.
-
-![What size does](scale.svg)
-"""
-TAIL = """
-All ports built: from the first `ovs-vsctl add-port`, four at a time, until the last port is ACTIVE; the switches do
-most of the work.
-"""
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.scale")
-    parser.add_argument("--switches", type=int, nargs="+", default=(50, 500))
-    parser.add_argument("--page", action="store_true", help="write docs/scale.md and its plot")
-    wanted = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    console = Console(highlight=False)
-    small = Shape(10, 2)
-    found = asyncio.run(measure(small))
-    for switches in wanted.switches:
-        more = 90_000 if switches == 500 else 0
-        found += asyncio.run(measure(Shape(switches, switches * 20 // 50), beside=small, more=more))
-        console.print(found[-1])
-    wide = min(100, max(wanted.switches))
-    found += asyncio.run(measure(Shape(wide, 1, 20 * wide, wide)))
-    text = page(machine(), found)
-    Path("build").mkdir(exist_ok=True)
-    Path("build/scale.json").write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-    if wanted.page:
-        (DOCS / "scale.md").write_text(text)
-        (DOCS / "scale.svg").write_text(picture(found))
-    console.print(Markdown(text))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
