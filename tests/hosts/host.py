@@ -41,7 +41,8 @@ class Host:
         self.uplink = uplink
         self.directory.mkdir()
         settings(self.namespace, {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"})
-        ip(["link set lo up", "link set eth-u up", *(["link set eth-x up"] if uplink else [])], self.namespace)
+        ip(["link set lo up"], self.namespace)
+        self._cards("up")
         run(["ovsdb-tool", "create", f"{self.directory}/conf.db", SCHEMA])
         self._start_daemons()
         with self.ovsdb.transaction(check_error=True) as change:
@@ -58,6 +59,7 @@ class Host:
     def start(self) -> None:
         """After ``crash``: the daemons again, with the database as it was."""
         self._start_daemons()
+        self._cards("up")
         self._address()
 
     def start_switch(self) -> None:
@@ -108,6 +110,12 @@ class Host:
         for pid in pids:
             process.send(pid, signal.SIGKILL)
         process.wait_gone(pids, 5.0)
+        if DATAPATH == "system" and len(pids) == len(DAEMONS):
+            # It stands for a host that dies, which takes its kernel along. Here that would go on with what it knows.
+            self._cards("down")
+
+    def _cards(self, state: str) -> None:
+        ip([f"link set {card} {state}" for card in ("eth-u", "eth-x")[: 1 + self.uplink]], self.namespace)
 
     def pid(self, daemon: str) -> int:
         pid = process.read_pid(self.directory / f"{daemon}.pid")
