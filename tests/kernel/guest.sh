@@ -20,6 +20,8 @@ ip link set lo up
 for module in openvswitch vport-vxlan veth bridge nf_conntrack nf_nat tun dummy 8021q; do
     modprobe -d "$TUNBRIDGE_MODULES" $module || echo "no module $module"
 done
+# Every host of the lab has its connections here. When the table is full the kernel ends half-open ones by itself.
+echo 1048576 >/proc/sys/net/netfilter/nf_conntrack_max
 echo "kernel $(uname -r) is up after $(cut -d' ' -f1 /proc/uptime) s"
 setsid sh /run/share/command >/run/share/output 2>&1 </dev/null
 echo $? >/run/share/status
