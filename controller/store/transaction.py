@@ -114,14 +114,18 @@ class Transaction:
     async def stored(self, connection: Connection, timeout: float) -> bool | None:
         """Whether the database holds what an earlier attempt has written; None when that can't be told.
 
-        As it was all or nothing, one step that leaves a mark is enough. A transaction of patches alone leaves none, and
-        may be done again.
+        As it was all or nothing, one step that leaves a mark is enough; but of what it has inserted all must be there:
+        a row whose id follows from what it is (a project's default group) may be another transaction's. A transaction of
+        patches alone leaves no mark, and may be done again.
         """
-        for kind in (Insert, Update, Delete):
+        if inserted := [step.record for step in self._steps if isinstance(step, Insert)]:
+            for record in inserted:
+                if await self._read(connection, record, (), timeout) is None:
+                    return False
+            return True
+        for kind in (Update, Delete):
             step = next((step for step in self._steps if isinstance(step, kind)), None)
             match step:
-                case Insert(record):
-                    return await self._read(connection, record, (), timeout) is not None
                 case Update(old, new):
                     type_ = self._types[type(new)]
                     wanted = type_.changed(old, new)

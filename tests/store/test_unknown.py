@@ -9,7 +9,19 @@ import pytest
 from msgspec.structs import replace
 
 from controller.model import Network, Port
-from controller.store import Change, Conflict, Delete, EmbeddedServer, Insert, Patch, Step, Store, Unavailable, Update
+from controller.store import (
+    Change,
+    Conflict,
+    Delete,
+    Duplicate,
+    EmbeddedServer,
+    Insert,
+    Patch,
+    Step,
+    Store,
+    Unavailable,
+    Update,
+)
 from controller.store import store as store_module
 from tests.store.cut import Wire
 from tests.store.tenant import network, port, subnet
@@ -86,6 +98,21 @@ async def test_what_cant_be_told_is_said_to_be_unknown(store: Store, frail: Stor
     wire.open.set()
     with pytest.raises(Unavailable, match="can't be told"):
         await commit
+
+
+async def test_a_row_that_others_insert_too_is_no_sign(store: Store, frail: Store, wire: Wire) -> None:
+    """As a project's default group, whose id is the same for whoever needs it first: the rest is not stored."""
+    shared, mine = network(1), network(2)
+    await frail.select(Network)
+    wire.drop = "request"
+    wire.open.clear()
+    commit = asyncio.create_task(frail.commit(Insert(shared), Insert(mine)))
+    await asyncio.wait_for(wire.dropped.wait(), 5)
+    await store.commit(Insert(shared))
+    wire.open.set()
+    with pytest.raises(Duplicate):
+        await commit
+    assert mine.id not in store.rows(Network)
 
 
 async def test_no_connection_in_time(store: Store, frail: Store, wire: Wire) -> None:
