@@ -115,8 +115,8 @@ class Transaction:
         """Whether the database holds what an earlier attempt has written; None when that can't be told.
 
         As it was all or nothing, one step that leaves a mark is enough; but of what it has inserted all must be there:
-        a row whose id follows from what it is (a project's default group) may be another transaction's. A transaction of
-        patches alone leaves no mark, and may be done again.
+        a row whose id follows from what it is (a project's default group) may be another transaction's. Patches alone
+        leave no mark, and may be done again.
         """
         if inserted := [step.record for step in self._steps if isinstance(step, Insert)]:
             for record in inserted:
