@@ -103,8 +103,7 @@ def interface_of_subnet(view: View, router: str, subnet: str) -> tuple[Port, Net
     """The interface that has an address of a subnet."""
     for id in sorted(view.members(INTERFACES_OF_SUBNET, (router, subnet))):
         if (found := attached(view, id)) is not None:
-            port, network, _ = found
-            return port, network
+            return found[:2]
     return None
 
 

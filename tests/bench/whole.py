@@ -34,12 +34,15 @@ def endpoint(made: Site) -> str:
     return next(iter(made.store.rows(Control).values())).endpoint
 
 
-async def total(switch: Vswitch) -> int:
-    def count(bridge: str) -> int:
-        answer = switch.ofctl("dump-aggregate", bridge)
-        return int(answer.rpartition("flow_count=")[2])
+BRIDGES = ("br-int", "br-tun")
 
-    return sum([await asyncio.to_thread(count, bridge) for bridge in ("br-int", "br-tun")])
+
+def flow_count(switch: Vswitch, bridge: str) -> int:
+    return int(switch.ofctl("dump-aggregate", bridge).rpartition("flow_count=")[2])
+
+
+async def total(switch: Vswitch) -> int:
+    return sum([await asyncio.to_thread(flow_count, switch, bridge) for bridge in BRIDGES])
 
 
 @bench("build")
@@ -50,12 +53,7 @@ async def build() -> list[Row]:
         full = await total(made.hosts["h1"])
         restart = (await killed(made, "h1")).begun
         rewritten = written(made)
-
-        async def empty() -> None:
-            for bridge in ("br-int", "br-tun"):
-                await asyncio.to_thread(made.hosts["h1"].ofctl, "del-flows", bridge)
-
-        built = await killed(made, "h1", empty)
+        built = await killed(made, "h1", empty=True)
         assert await total(made.hosts["h1"]) == full
         rate = full / built.sending
         reference = await asyncio.to_thread(add_flows, made.hosts["h1"], made.serve.directory)
@@ -86,13 +84,13 @@ class Adoption(msgspec.Struct, frozen=True):
     """From the first flow message."""
 
 
-async def killed(made: Site, host: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> Adoption:
-    """Control is, and then ``meanwhile`` happens."""
+async def killed(made: Site, host: str, *, empty: bool = False) -> Adoption:
+    """Control is; ``empty``: and the host's flows are deleted meanwhile."""
 
     async def kill() -> None:
         await asyncio.to_thread(made.serve.kill, "control")
-        if meanwhile is not None:
-            await meanwhile()
+        for bridge in BRIDGES if empty else ():
+            await asyncio.to_thread(made.hosts[host].ofctl, "del-flows", bridge)
 
     return await adoption(made, host, kill)
 
@@ -136,7 +134,7 @@ def add_flows(switch: Vswitch, folder: Path) -> float:
     begun = time.perf_counter()
     switch.ofctl("add-flows", "other", str(file), options=("--bundle",))
     took = time.perf_counter() - begun
-    there = int(switch.ofctl("dump-aggregate", "other").rpartition("flow_count=")[2])
+    there = flow_count(switch, "other")
     switch.vsctl("del-br", "other")
     assert there == len(lines), f"{there} of {len(lines)} flows were added"
     return len(lines) / took

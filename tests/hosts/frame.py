@@ -65,12 +65,11 @@ def datagram(destination_mac: str, source_mac: str, source: str, destination: st
     total = 28 + len(data)
     head = struct.pack("!BBHHHBBH", 0x45, 0, total, 0, 0, 64, socket.IPPROTO_UDP, 0)
     head += socket.inet_aton(source) + socket.inet_aton(destination)
-    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    head = head[:10] + struct.pack("!H", _checksum(head)) + head[12:]
     return ethernet(destination_mac, source_mac, IPV4, head + struct.pack("!HHHH", 4000, port, 8 + len(data), 0) + data)
 
 
-def checksum(data: bytes) -> int:
-    """RFC 1071, of an even number of octets."""
+def _checksum(data: bytes) -> int:
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
@@ -80,7 +79,7 @@ def syn(destination_mac: str, source_mac: str, source: str, source_port: int, de
     """The first packet of a TCP connection (RFC 9293, section 3.1)."""
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
     head = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, socket.IPPROTO_TCP, 0)
-    head = head[:10] + struct.pack("!H", checksum(head + addresses)) + addresses
+    head = head[:10] + struct.pack("!H", _checksum(head + addresses)) + addresses
     tcp = struct.pack("!HHIIHHHH", source_port, port, 0, 0, 0x5002, 65535, 0, 0)
-    check = checksum(addresses + struct.pack("!HH", socket.IPPROTO_TCP, len(tcp)) + tcp)
+    check = _checksum(addresses + struct.pack("!HH", socket.IPPROTO_TCP, len(tcp)) + tcp)
     return ethernet(destination_mac, source_mac, IPV4, head + tcp[:16] + struct.pack("!HH", check, 0))

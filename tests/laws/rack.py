@@ -1,10 +1,8 @@
 """Hosts with real switches, each a vswitchd with a dummy data path, and the cables between them in Python: frames go in
 by dummy ports and are read off their captures, through tunnels and uplinks too, with conntrack and all."""
 
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -16,7 +14,8 @@ from flows.flow import Flow, MeterConfig
 from flows.tables import PATCH_EX, PATCH_INT, PATCH_TUN, VXLAN
 from flows.text import text
 from flows.wire import action_bytes
-from tests.laws.unixctl import ask
+from tests.laws.unixctl import ask, lookups
+from tests.switch.capture import Capture
 from tests.switch.vswitch import Vswitch
 from tests.switch.wire import Wire
 
@@ -35,28 +34,11 @@ class Out(NamedTuple):
     frame: bytes
 
 
-class _Capture:
-    """What leaves by a dummy port, from now on."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._file.seek(24)
-
-    def read(self) -> list[bytes]:
-        frames = []
-        while head := self._file.read(16):
-            frames.append(self._file.read(int.from_bytes(head[8:12], "little")))
-        return frames
-
-    def close(self) -> None:
-        self._file.close()
-
-
 class _Host:
     def __init__(self, switch: Vswitch, name: str, addresses: Mapping[str, str], ports: int) -> None:
         self.name, self._switch = name, switch
         hosts = list(addresses)
-        self._captures: dict[int | str, _Capture] = {}
+        self._captures: dict[int | str, Capture] = {}
         for number, bridge in enumerate(("br-int", "br-tun", "under"), 1):
             switch.add_bridge(bridge, number, **{"other_config:hwaddr": underlay_mac(hosts.index(name))})
         patch = {"type": "patch", "options:peer": "to-int"}
@@ -90,7 +72,7 @@ class _Host:
     def _dummy(self, bridge: str, name: int | str, number: int) -> None:
         path = self._switch.directory / f"{name}.pcap"
         self._switch.add_port(bridge, f"p-{name}", number, **{"options:tx_pcap": str(path)})
-        self._captures[name] = _Capture(path)
+        self._captures[name] = Capture(path)
 
     def live(self, other: str, alive: bool) -> None:
         """What BFD says of the way to another host."""
@@ -118,10 +100,7 @@ class _Host:
         self.ask("netdev-dummy/receive", f"p-{name}", frame.hex())
 
     def lookups(self) -> int:
-        """How often packets have gone through the data path's table: once, and once more for each recirculation."""
-        found = re.search(r"hit:(\d+) missed:(\d+)", self.ask("dpif/show"))
-        assert found
-        return int(found[1]) + int(found[2])
+        return lookups(self._switch.directory)
 
     def say(self, frame: bytes, *actions: Action) -> None:
         """As the controller sends a frame through actions."""

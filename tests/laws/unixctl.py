@@ -1,6 +1,7 @@
 """One command over vswitchd's control socket: JSON-RPC, without the cost of a process."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -24,3 +25,9 @@ def ask(directory: Path, method: str, *params: str) -> str:
                 continue
     assert reply["error"] is None, reply["error"]
     return str(reply["result"])
+
+
+def lookups(directory: Path) -> int:
+    """How often packets have gone through the data path's table: once, and once more for each recirculation."""
+    (counted,) = re.findall(r"hit:(\d+) missed:(\d+)", ask(directory, "dpif/show"))
+    return sum(map(int, counted))

@@ -97,12 +97,7 @@ async def measure(topology: Topology) -> tuple[Size, float]:
             flows = await total(made.hosts["h1"])
             reference = await asyncio.to_thread(add_flows, made.hosts["h1"], made.serve.directory)
             restart = (await killed(made, "h1")).begun
-
-            async def empty() -> None:
-                for bridge in ("br-int", "br-tun"):
-                    await asyncio.to_thread(made.hosts["h1"].ofctl, "del-flows", bridge)
-
-            build = await killed(made, "h1", empty)
+            build = await killed(made, "h1", empty=True)
             return Size(ports, changes, flows, used, build.begun, restart, flows / build.sending), reference
 
 

@@ -111,9 +111,8 @@ class Ovn:
                  "--", "lsp-set-addresses", "out-net", "unknown", "--", "lsp-set-options", "out-net",
                  "network_name=external")  # fmt: skip
         self._attach("out", "02:00:00:00:ff:01", ["203.0.0.1/16"])
-        self._nb(
-            "lrp-set-gateway-chassis", "r-out", "ovn"
-        )  # a distributed router, as Neutron's driver for OVN makes it
+        # A distributed router, as Neutron's driver for OVN makes it.
+        self._nb("lrp-set-gateway-chassis", "r-out", "ovn")
         self._nb("lr-nat-add", "r", "snat", "203.0.0.1", "10.0.0.0/8")
         for rule in (("from-lport", "inport==@all && ip", ""), ("to-lport", "outport==@all && ip4.src==$all_ip4", ""),
                      ("to-lport", "outport==@all && ip6.src==$all_ip6", "")):  # fmt: skip

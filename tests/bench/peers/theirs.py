@@ -10,7 +10,7 @@ from tests.bench.peers.paths import FLOATING, OUTSIDE, OUTSIDE_MAC, TOPOLOGY, Ou
 from tests.bench.peers.topology import Topology, address
 from tests.bench.peers.written import Written
 from tests.bench.usage import cpu, memory
-from tests.switch.vswitch import Vswitch
+from tests.bench.whole import flow_count
 
 ROUNDS = 5
 BURST = 50
@@ -39,7 +39,7 @@ def measure(root: Path, topology: Topology) -> Size:
             ][1:]]),
         }  # fmt: skip
         used = memory(made.control)
-        flows = total(made.switch)
+        flows = _flows(made)
         restart = _restart(made, "ovn-controller", empty=False)
         build = _restart(made, "ovn-controller", "ovn-northd", empty=True)
         return Size(topology.ports, changes, flows, used, build, restart, flows / build)
@@ -50,19 +50,19 @@ def _each(made: Ovn, words: Callable[[int], list[str]]) -> Cost:
 
 
 def _cost(made: Ovn, commands: list[list[str]]) -> Cost:
-    flows = total(made.switch)
+    flows = _flows(made)
     with Written(made.switch, "br-int") as written:
         before, everything = cpu(made.control), cpu(made.all)
         walls = [made.change(*command) for command in commands]
         spent, spent_all = cpu(made.control) - before, cpu(made.all) - everything
     many = len(commands)
-    more = (total(made.switch) - flows) // many
+    more = (_flows(made) - flows) // many
     return Cost(middle(walls), spent / many, spent_all / many, more, written.count // many)
 
 
 def _restart(made: Ovn, *killed: str, empty: bool) -> float:
     """Seconds until what was killed has brought the switch in step again: as many flows, and a sync is answered."""
-    whole = total(made.switch)
+    whole = _flows(made)
     made.kill_control(*killed)
     if empty:
         made.switch.ofctl("del-flows", "br-int")
@@ -70,15 +70,15 @@ def _restart(made: Ovn, *killed: str, empty: bool) -> float:
     made.start_control(*killed)
     # A controller that starts answers a sync of before; it has done its work when the flows are there.
     made.nb("--wait=hv", "sync")
-    while total(made.switch) < whole:
+    while _flows(made) < whole:
         if time.perf_counter() - begun > 600:
-            raise TimeoutError(f"{total(made.switch)} of {whole} flows after 600 s")
+            raise TimeoutError(f"{_flows(made)} of {whole} flows after 600 s")
         time.sleep(0.02)  # a switch tells nobody
     return time.perf_counter() - begun
 
 
-def total(switch: Vswitch) -> int:
-    return int(switch.ofctl("dump-aggregate", "br-int").rpartition("flow_count=")[2])
+def _flows(made: Ovn) -> int:
+    return flow_count(made.switch, "br-int")
 
 
 def recirculations(root: Path) -> dict[str, OutAndBack]:

@@ -37,7 +37,7 @@ async def measure(shape: Shape, *, beside: Shape | None = None, more: int = 0) -
             async with served(batches(beside)) as other:
                 small = Cloud(other, beside)
                 await small.build()
-                found.append(await small.figures(f"{beside}, of another control beside those"))
+                found.append(await small.figures(f"{beside}, of another control beside those", beside=True))
         if more:
             await cloud.away(more)
             found.append(await cloud.figures(f"{shape}, and {more:,} ports of hosts that are away"))

@@ -123,7 +123,7 @@ class Cloud:
         self._built = time.perf_counter() - begun
         await self._quiet()
 
-    async def figures(self, what: str) -> Figures:
+    async def figures(self, what: str, *, beside: bool = False) -> Figures:
         await self._quiet()
         before = self._cpu()
         await asyncio.sleep(IDLE)  # what is measured is that nothing happens
@@ -138,7 +138,7 @@ class Cloud:
         restart, rewritten = await self._restart()
         flows = sum([await total(switch) for switch in self.made.hosts.values()])
         return Figures(
-            what, self.shape.switches, len(self.made.store.rows(Port)), flows, self._built, restart, rewritten,
+            what, beside, self.shape.switches, len(self.made.store.rows(Port)), flows, self._built, restart, rewritten,
             median(times), times[int(ROUNDS * 0.95)], spent, used, idle,
         )  # fmt: skip
 
