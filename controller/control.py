@@ -194,7 +194,7 @@ class Control:
                 self.readiness.away(host.name, True)
         for (kind, id), facts in stored.items():
             if kind is Port and (name := self.names.system_id(facts["host_id"])) is not None:
-                self._put(BINDING, id, self._claims.claim(id, name, 0))
+                self._put(BINDING, id, self._claims.claim(id, name, facts["ofport"]))
             elif kind is Router and facts["gateways"]:
                 self._put(GATEWAYS, id, facts["gateways"])
         for kind, rows in KINDS.items():

@@ -64,6 +64,9 @@ class Port(Resource, frozen=True, kw_only=True):
     """JSON text of an object that the hypervisor's side may keep here; nothing of ours reads it."""
     host_id: Annotated[str, Column(api="binding:host_id", fact=True)] = ""
     """The host where the port's interface appeared."""
+    ofport: Annotated[int, Column(api="tunbridge:ofport", post=False, put=False, fact=True)] = 0
+    """Its OpenFlow port on that host's br-int, as flows name it; 0: not known. Kept so that control, when it starts,
+    compiles a host's flows once, before the host connects."""
     status: Annotated[str, Column(post=False, put=False, fact=True)] = DOWN
     """ACTIVE once the flows on the port's own host are confirmed by a barrier."""
     fault: Annotated[str, Column(api="tunbridge:fault", post=False, put=False, fact=True)] = ""

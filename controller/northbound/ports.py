@@ -120,6 +120,7 @@ def port_attributes(index: Index) -> dict[str, Attribute]:
         "binding:vif_type": Rule(get=_vif_type, filter=False, sort=False, type=Literal["ovs", "unbound"]),
         "binding:vif_details": Rule(get=_vif_details, filter=False, sort=False, type=dict[str, Any]),
         "status": Rule(),
+        "tunbridge:ofport": Rule(filter=False, sort=False, sparse=True),
         "tunbridge:fault": Rule(filter=False, sort=False, sparse=True),
     }
     return attributes(Port, rules)

@@ -18,7 +18,7 @@ RETRY = 0.5
 BATCH = 500
 """Rows written in one transaction at the most."""
 FACTS: dict[type[Record], tuple[str, ...]] = {
-    Port: ("host_id", "status", "fault"),
+    Port: ("host_id", "ofport", "status", "fault"),
     Router: ("status", "fault", "gateways"),
     FloatingIP: ("status", "fault"),
 }

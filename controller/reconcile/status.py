@@ -45,14 +45,13 @@ class PortStatus:
             if (host := self._host_of.pop(port, None)) is not None:
                 self._drop(host, port)
                 self._faulty[host].discard(port)
-            where, binding = self._view.row(LOCATION, port), self._view.row(BINDING, port)
-            row = self._view.row(PORT, port)
+            where, row = self._view.row(LOCATION, port), self._view.row(PORT, port)
             if row is None:
                 self._facts.forget(Port, port)
             elif row.device_owner in UNPLUGGED:
                 continue  # see Served
             elif where is None:
-                self._note(port, binding.host if binding else "", DOWN)
+                self._note(port, DOWN)
             elif where.ofport:
                 self._host_of[port] = where.host
                 self._waiting.setdefault(where.host, {})[port] = version
@@ -62,8 +61,10 @@ class PortStatus:
         if waiting is not None and waiting.pop(port, None) is not None and not waiting:
             del self._waiting[host]
 
-    def _note(self, port: str, host: str, status: str, fault: str = "") -> None:
-        self._facts.note(Port, port, host_id=self._shown(host) if host else "", status=status, fault=fault)
+    def _note(self, port: str, status: str, fault: str = "") -> None:
+        binding = self._view.row(BINDING, port)
+        host, ofport = (self._shown(binding.host), binding.ofport) if binding is not None else ("", 0)
+        self._facts.note(Port, port, host_id=host, ofport=ofport, status=status, fault=fault)
 
     def settle(self, host: str) -> None:
         """Say what has been confirmed on this host since."""
@@ -79,7 +80,7 @@ class PortStatus:
         for port in done | turned:
             self._drop(host, port)
             fault = faults.get(port, "")
-            self._note(port, host, ERROR if fault else ACTIVE, fault)
+            self._note(port, ERROR if fault else ACTIVE, fault)
         self._faulty[host] = faulty
 
     def _ports_of(self, host: str, key: Hashable) -> Iterable[str]:

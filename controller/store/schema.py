@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 from controller.model import RECORDS, Column, Record, columns
 
 DATABASE = "Tunbridge"
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 """Goes up with every change of the schema; a test keeps its digest. A database of a later version is refused."""
 
 _NATIVE = {str: "string", int: "integer", bool: "boolean", float: "real"}

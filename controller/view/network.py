@@ -39,7 +39,7 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class Binding(msgspec.Struct, frozen=True):
-    """Where a port's interface has appeared. ``ofport`` 0: the host has not said yet (it was read from the store)."""
+    """Where a port's interface has appeared. ``ofport`` 0: not known (a store of before schema 1.4)."""
 
     host: str
     ofport: int

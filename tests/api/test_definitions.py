@@ -146,8 +146,9 @@ SECURITY_GROUPS: dict[str, dict[str, Any]] = {
     },
 }
 """Security groups, too, are defined by the neutron server itself (extensions/securitygroup.py)."""
-OUR_OWN = {"tunbridge:fault", "tunbridge:gateways"}
-"""Why something has failed, and the gateway hosts of a router; clients of the API pass over what they do not know."""
+OUR_OWN = {"tunbridge:fault", "tunbridge:gateways", "tunbridge:ofport"}
+"""Why something has failed, the gateway hosts of a router, the OpenFlow port of a port; clients of the API pass over
+what they do not know."""
 NOT_YET = {
     "networks": {
         "availability_zone_hints",

@@ -249,10 +249,10 @@ def test_binding_and_fault_come_from_control(api: Api) -> None:
 
     network, _ = network_with(api, "10.0.0.0/24")
     made = api.create("port", network_id=network["id"], **{"binding:profile": {"a": [1]}, "binding:host_id": "x"})
-    assert made["binding:profile"] == {"a": [1]} and made["binding:host_id"] == "x"
-    api.write(Patch(Port, made["id"], {"host_id": "host-1", "status": "ACTIVE"}))
+    assert made["binding:profile"] == {"a": [1]} and made["binding:host_id"] == "x" and "tunbridge:ofport" not in made
+    api.write(Patch(Port, made["id"], {"host_id": "host-1", "ofport": 7, "status": "ACTIVE"}))
     bound = api.show("port", made["id"])
-    assert bound["binding:host_id"] == "host-1" and bound["status"] == "ACTIVE"
+    assert bound["binding:host_id"] == "host-1" and bound["status"] == "ACTIVE" and bound["tunbridge:ofport"] == 7
     assert bound["binding:vif_type"] == "ovs" and bound["binding:vif_details"]["bridge_name"] == "br-int"
     assert bound["revision_number"] == 0, "a fact is no change of what was asked for"
     assert [each["id"] for each in api.list("port", ("binding:host_id", "host-1"))] == [made["id"]]

@@ -68,6 +68,17 @@ MISCHIEF = App(
 )
 
 
+def counting(runs: list[str]) -> App:
+    """An app that wants nothing, and notes each run of its unit of a port that is on a host."""
+
+    def count(view: View, id: str) -> Iterator[Wanted]:
+        if view.row(LOCATION, id) is not None:
+            runs.append(id)
+        return iter(())
+
+    return App(name="counting", number=251, units={LOCATION: [count]})
+
+
 @pytest.fixture
 async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     async with Cloud(tmp_path, [*APPS, MISCHIEF]) as cloud:
@@ -155,6 +166,38 @@ async def test_a_restart_of_control_rewrites_no_flow(cloud: Cloud) -> None:
     port, host = ports[0]
     await cloud.restart_control(meanwhile=cloud.unplug(host, port))
     await cloud.status(port, "DOWN")
+
+
+async def test_a_restart_of_control_compiles_a_port_once(tmp_path: Path) -> None:
+    """From what the store knows of it, its OpenFlow port included; the host then says nothing new."""
+    runs: list[str] = []
+    async with Cloud(tmp_path, [*APPS, counting(runs)]) as cloud:
+        await cloud.join("h1")
+        _, subnet = await cloud.network()
+        ports = [await cloud.new_port(subnet, number) for number in (5, 6, 7)]
+        for port in ports:
+            await cloud.plug("h1", port)
+            await cloud.status(port, "ACTIVE", "h1")
+        numbers = {port.id: cloud.port(port.id).ofport for port in ports}
+        assert all(numbers.values())
+        runs.clear()
+        await cloud.restart_control()
+        bridges = cloud.control.switches.bridges
+        await cloud.until(lambda: len(bridges) == 2 and all(b.adopted for b in bridges.values()), "all is adopted")
+        assert sorted(runs) == sorted(port.id for port in ports)
+        # One that had another number meanwhile is found, and the store hears of it.
+        again = ports[0]
+
+        async def replug() -> None:
+            await cloud.unplug("h1", again)
+            await cloud.plug("h1", again)
+
+        runs.clear()
+        await cloud.restart_control(meanwhile=replug())
+        await cloud.until(lambda: cloud.port(again.id).ofport not in (0, numbers[again.id]), "the new number is kept")
+        where = cloud.control.view.row(LOCATION, again.id)
+        assert where is not None and where.ofport == cloud.port(again.id).ofport
+        assert sorted(runs) == sorted([again.id, *(port.id for port in ports)])
 
 
 async def test_a_refused_flow_shows_at_its_port_only(cloud: Cloud) -> None:

@@ -13,6 +13,7 @@ DIGESTS = {
     "1.1.0": "1854f468e6ea43cd",
     "1.2.0": "b287c1c0df70345b",
     "1.3.0": "d4ef5ffbfca0a854",
+    "1.4.0": "02cfcc2ec80cdf14",
 }
 """Of each version's schema; the last is the present one."""
 
