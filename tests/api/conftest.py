@@ -65,19 +65,23 @@ class Api:
         return answer.json() if answer.content else None
 
     def create(self, name: str, /, **attributes: Any) -> dict[str, Any]:
-        return self.ask("POST", f"/v2.0/{path(name)}", {name: attributes}, 201)[name]
+        made: dict[str, Any] = self.ask("POST", f"/v2.0/{path(name)}", {name: attributes}, 201)[name]
+        return made
 
     def show(self, name: str, id: str) -> dict[str, Any]:
-        return self.ask("GET", f"/v2.0/{path(name)}/{id}")[name]
+        shown: dict[str, Any] = self.ask("GET", f"/v2.0/{path(name)}/{id}")[name]
+        return shown
 
     def update(self, name: str, id: str, /, **attributes: Any) -> dict[str, Any]:
-        return self.ask("PUT", f"/v2.0/{path(name)}/{id}", {name: attributes})[name]
+        changed: dict[str, Any] = self.ask("PUT", f"/v2.0/{path(name)}/{id}", {name: attributes})[name]
+        return changed
 
     def delete(self, name: str, id: str) -> None:
         self.ask("DELETE", f"/v2.0/{path(name)}/{id}", status=204)
 
     def list(self, name: str, *params: tuple[str, Any]) -> list[dict[str, Any]]:
-        return self.ask("GET", f"/v2.0/{path(name)}", params=list(params))[f"{name}s"]
+        rows: list[dict[str, Any]] = self.ask("GET", f"/v2.0/{path(name)}", params=[*params])[f"{name}s"]
+        return rows
 
     def fault(self, answer: httpx.Response) -> tuple[int, str, str]:
         """Status, type and message."""

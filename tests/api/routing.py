@@ -18,7 +18,8 @@ def external_network(api: Api, cidr: str = "203.0.113.0/24") -> tuple[str, str]:
 
 def interface(api: Api, router: str, subnet: str) -> dict[str, Any]:
     """What is answered when the router gets an interface on the subnet."""
-    return api.ask("PUT", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet})
+    made: dict[str, Any] = api.ask("PUT", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet})
+    return made
 
 
 def reachable(api: Api, cidr: str = "10.0.0.0/24") -> tuple[str, str, str, str]:

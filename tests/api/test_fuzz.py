@@ -48,9 +48,13 @@ def test_bodies(api: Api, targets: dict[str, str], data: st.DataObject) -> None:
     given_values: dict[str, Any] = data.draw(st.dictionaries(known | st.text(max_size=5), PLAUSIBLE, max_size=4))
     method = data.draw(st.sampled_from(["POST", "PUT"]))
     if method == "POST" and data.draw(st.integers(0, 9)):
-        plain = {"network_id": targets["network"], "ip_version": data.draw(st.sampled_from([4, 6]))}
+        plain: dict[str, Any] = {"network_id": targets["network"], "ip_version": data.draw(st.sampled_from([4, 6]))}
         prefix = data.draw(PREFIXES)
-        base = {"network": {}, "subnet": plain | {"cidr": prefix}, "port": {"network_id": targets["network"]}}[name]
+        base = {
+            "network": dict[str, Any](),
+            "subnet": plain | {"cidr": prefix},
+            "port": {"network_id": targets["network"]},
+        }[name]
         given_values = base | given_values
     body: Any = {name: given_values}
     if data.draw(st.integers(0, 4)) == 0:

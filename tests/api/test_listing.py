@@ -32,7 +32,8 @@ def ports(own_api: Api) -> list[Row]:
         }
         for n in range(30)
     ]
-    return own_api.ask("POST", "/v2.0/ports", {"ports": wanted}, 201)["ports"]
+    made: list[Row] = own_api.ask("POST", "/v2.0/ports", {"ports": wanted}, 201)["ports"]
+    return made
 
 
 def model(rows: list[Row], params: list[tuple[str, str]]) -> list[Row]:
@@ -107,7 +108,7 @@ def test_lists(own_api: Api, ports: list[Row], data: st.DataObject) -> None:
 
 
 def pages(api: Api, rel: str, **params: Any) -> list[list[Row]]:
-    found = []
+    found: list[list[Row]] = []
     url = str(httpx.URL(f"{api.url}/v2.0/ports", params=params))
     while True:
         answer = api.ask("GET", url)

@@ -333,6 +333,7 @@ def test_tags(api: Api) -> None:
         "TagResourceNotFound",
         f"Resource ports {missing} could not be found.",
     )
+    bad: Any
     for bad in ({}, [], {"tags": "a"}, {"tags": ["a", "a"]}, {"tags": [1]}, {"tags": ["a" * 256]}):
         assert api.raw("PUT", base, bad).status_code == 400
 

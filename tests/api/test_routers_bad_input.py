@@ -119,9 +119,8 @@ def _first(api: Api, world: World, router: str) -> str:
         for each in port["fixed_ips"]
     }
     subnets = api.list("subnet", ("network_id", world.island))
-    return next(
-        each["id"] for each in sorted(subnets, key=lambda row: (row["created_at"], row["id"])) if each["id"] in held
-    )
+    subnets.sort(key=lambda row: (row["created_at"], row["id"]))
+    return str(next(each["id"] for each in subnets if each["id"] in held))
 
 
 def test_gateway_in_use(api: Api, world: World) -> None:
@@ -152,6 +151,7 @@ def test_interfaces(api: Api, world: World) -> None:
 
     subnet, port = world.subnet, world.port
     missing = bad("router", "Either subnet_id or port_id must be specified")
+    given: Any
     for given in ({}, None, [], "x", {"subnet": subnet}):
         refused(api, add(given), *missing)
     refused(
@@ -267,6 +267,7 @@ def test_routes(api: Api, world: World) -> None:
         assert api.fault(put(routes))[:2] == (400, "HTTPBadRequest")
     assert api.fault(put(one("10.0.0.9") * 2))[2].startswith("Invalid input for routes. Reason: Duplicate hostroute")
     for action in ("add_extraroutes", "remove_extraroutes"):
+        given: Any
         for given in (None, {}, {"router": {}}, {"router": {"routes": "x"}}, {"router": {"routes": [], "name": "x"}}):
             answer = api.raw("PUT", f"/v2.0/routers/{world.router}/{action}", given)
             assert api.fault(answer)[0] == 400

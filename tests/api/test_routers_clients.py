@@ -17,7 +17,10 @@ JSON = ("-f", "json")
 
 
 def run(api: Api, *arguments: str) -> Any:
-    """What the command prints, as JSON where it prints any. In this process: most of a command's time is its start."""
+    """What the command prints, as JSON where it prints any. In this process: most of a command's time is its start.
+
+    Once only: the client remembers the first endpoint.
+    """
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         code = OpenStackShell().run(["--os-auth-type", "none", "--os-endpoint", api.url, *arguments])

@@ -24,9 +24,10 @@ def stored_numbers(remote: str) -> dict[str, int]:
     async def read() -> dict[str, int]:
         store = Store([remote])
         await store.start()
-        rows = [*store.rows(SecurityGroup).values(), *store.rows(AddressGroup).values()]
+        groups, addresses = store.rows(SecurityGroup).values(), store.rows(AddressGroup).values()
+        numbers = {group.id: group.number for group in groups} | {group.id: group.number for group in addresses}
         await store.close()
-        return {row.id: row.number for row in rows}
+        return numbers
 
     return asyncio.run(read())
 

@@ -292,6 +292,7 @@ def test_address_groups(api: Api, place: Place) -> None:
         f"Addresses ['10.1.0.0/24'] not found in the address group {place.addresses}.",
     )
     for action in ("add_addresses", "remove_addresses"):
+        body: Any
         for body in (None, [], {}, {"addresses": [], "more": 1}):
             assert change(action, body)[:2] == (400, "HTTPBadRequest")
         assert change(action, {"addresses": ["x"]}) == reason("addresses", "'x' is not a valid IP subnet")

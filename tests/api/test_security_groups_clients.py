@@ -15,6 +15,7 @@ from .test_security_groups import project
 JSON = ("-f", "json")
 
 
+@pytest.mark.timeout(300)  # twenty starts of the command
 def test_openstack_command(api: Api) -> None:
     group = run(api, "security", "group", "create", "cli-web", "--description", "web", "--tag", "red", *JSON)
     assert group["name"] == "cli-web" and group["stateful"] is True and group["tags"] == ["red"]

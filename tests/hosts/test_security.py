@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_a_rule_that_goes_ends_its_connections_and_no_others(world: World, machi
         }
         where = {}
         for port, (near, far) in ends.items():
-            until(lambda near=near, far=far, port=port: passes(near, far, (address(server), port)), True)
+            until(partial(passes, near, far, (address(server), port)), True)
             where[port] = (address(client), near.getsockname()[1])
             assert passes(far, near, where[port]), "the answer"
         rules.revoke(first)

@@ -47,6 +47,7 @@ from controller.view.network import (
     Binding,
     Peer,
 )
+from controller.view.source import Rows
 from controller.view.view import Put
 
 JOINED = ("h1", "h2", "h3")
@@ -290,7 +291,7 @@ put = st.one_of(
     address_group_put(), rule_put(), rule_put(), routed_subnet_put(), outer_put(), outer_put(), interface_put(),
     interface_put(), router_put(), floating_put(), floating_put(),
 )  # fmt: skip
-KINDS = (
+KINDS: tuple[Rows[Any, Any], ...] = (
     HOST, NETWORK, SUBNET_POOL, SUBNET, GROUP, ADDRESS_GROUP, RULE, PORT, BINDING, ROUTER, FLOATING_IP, FORWARDING,
     LEARNED, BUSY, MET,
 )  # fmt: skip

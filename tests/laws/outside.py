@@ -126,7 +126,7 @@ def sites(draw: st.DrawFn) -> Site:
         floating |= have
         # As the API sees to: a port has a floating IP of its own, or forwardings.
         rest = [vm for vm in behind if vm not in have]
-        lead = [(protocol, draw(st.sampled_from(rest))) for protocol in (6, 17) if rest and draw(st.booleans())]
+        lead = [(protocol, draw(st.sampled_from(rest))) for protocol in (6, 17) if bool(rest) and draw(st.booleans())]
         ways.append(Way(gate, draw(st.sampled_from([True, True, False])), tuple(lead)))
     scoped = draw(st.sampled_from([frozenset(), frozenset(), frozenset(nets[::2])]))
     uplinks = draw(st.frozensets(hosts, min_size=1))

@@ -31,7 +31,7 @@ def test_incremental_equals_from_scratch(batches: Batches) -> None:
             assert switches.cookies(host) == wanted(desired, host)
     scratch = start()
     # The same numbers and gateways: these depend on the history, and on nothing else.
-    puts = [(kind, key, row) for kind in KINDS for key, row in desired.view.all(kind).items()]
+    puts: list[Put] = [(kind, key, row) for kind in KINDS for key, row in desired.view.all(kind).items()]
     for host in JOINED:
         for kind, numbers in scratch.numbers[host].items():
             numbers.by_key.update(desired.numbers[host][kind].by_key)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from controller.compile.desired import Desired
 from controller.model import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 from controller.view.network import BINDING, GROUP, HOST, NETWORK, PORT, RULE, SUBNET, Binding, Peer
+from controller.view.view import Put
 from tests.laws.fabric import Fabric
 from tests.switch.vswitch import Vswitch
 
@@ -75,7 +76,7 @@ def compiled(vms: list[Vm]) -> Desired:
     desired = Desired()
     for host in HOSTS:
         desired.joined(host, {})
-    puts = [(HOST, host, Peer(address)) for host, address in HOSTS.items()]
+    puts: list[Put] = [(HOST, host, Peer(address)) for host, address in HOSTS.items()]
     for number in range(2):
         network = f"n{number}"
         # The widest keys that there are: all 24 bits must arrive.

@@ -12,6 +12,7 @@ from apps.security.rules import port_masks
 from controller.compile.desired import Desired
 from controller.model import AddressGroup, FixedIP, Network, Port, SecurityGroup, SecurityGroupRule
 from controller.view.network import ADDRESS_GROUP, BINDING, GROUP, HOST, NETWORK, PORT, RULE, Binding, Peer
+from controller.view.view import Put
 from tests.laws.fabric import Fabric
 from tests.laws.histories import GROUPS, rule
 from tests.switch.vswitch import Vswitch
@@ -128,7 +129,7 @@ def compiled(case: Case) -> Desired:
     desired = Desired()
     for host in HOSTS:
         desired.joined(host, {})
-    puts = [(HOST, host, Peer(address)) for host, address in HOSTS.items()]
+    puts: list[Put] = [(HOST, host, Peer(address)) for host, address in HOSTS.items()]
     puts.append((NETWORK, "n", Network(id="n", vni=7)))
     puts.append((ADDRESS_GROUP, "a0", AddressGroup(id="a0", number=1 << 31, addresses=ADDRESSES)))
     puts += [(GROUP, id, SecurityGroup(id=id, number=n, stateful=case.stateful)) for n, id in enumerate(GROUPS, 1)]

@@ -1,6 +1,6 @@
 """Hypothesis strategies for flows: anything the vocabulary can say, and what the tables declare."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ from flows.value import Value, show_address
 METER = 1
 """A meter that the bridges of the test have."""
 
-Fields = dict[Field, Value]
+Fields = Mapping[Field, Value]
 
 _PROTOCOLS: tuple[Fields, ...] = (
     {},
@@ -160,7 +160,7 @@ def matches(draw: st.DrawFn, declared: Sequence[Field] | None = None) -> tuple[M
     fields |= draw(st.one_of(st.sampled_from(_TAGS), tag, some_tag))
     allowed = FIELDS if declared is None else declared
     if declared is not None:
-        fields = _closed({field: value for field, value in fields.items() if field in declared})
+        fields = dict(_closed({field: value for field, value in fields.items() if field in declared}))
     vid = fields.get(VLAN_VID, 0)
     tagged = bool((vid[0] & vid[1] if isinstance(vid, tuple) else vid) & VLAN_PRESENT)
     fixed = {field: value for field, value in fields.items() if isinstance(value, int)}
@@ -219,17 +219,20 @@ def flows(draw: st.DrawFn) -> Flow:
             st.builds(OutputField, st.sampled_from(REG)),
             st.builds(ToController, st.integers(0, 0xFFFF)),
             st.builds(Resubmit, st.sampled_from(same)),
-            *([cts(match, REG, same), st.just(DecTtl())] if _is_ip(fixed) else []),
             *loads(st.sampled_from(REG)),
             st.sampled_from((InPort(), Normal(), CtClear())),
-            *([st.just(PushVlan())] if tags < TAGS_MAX else []),
-            *([st.just(PopVlan())] if tags else []),
         ]
+        if _is_ip(fixed):
+            choices += [cts(match, REG, same), st.just(DecTtl())]
+        if tags < TAGS_MAX:
+            choices.append(st.just(PushVlan()))
+        if tags:
+            choices.append(st.just(PopVlan()))
         action = draw(st.one_of(choices))
         tags += isinstance(action, PushVlan) - isinstance(action, PopVlan)
         actions.append(action)
     later = [t for t in same if t.number > table.number]
-    if later and draw(st.booleans()):
+    if bool(later) and draw(st.booleans()):
         actions.append(Goto(draw(st.sampled_from(later))))
     return Flow(table, draw(st.integers(0, 0xFFFF)), match, tuple(actions))
 
@@ -265,7 +268,7 @@ def declared_flows(draw: st.DrawFn) -> Flow:
         choices += [cts(match, zones, _named(table, table.goto)), st.just(DecTtl())]
     if choices:
         actions += draw(st.lists(st.one_of(choices), max_size=4))
-    if table.goto and draw(st.booleans()):
+    if bool(table.goto) and draw(st.booleans()):
         actions.append(Goto(draw(st.sampled_from(_named(table, table.goto)))))
     flow = Flow(table, draw(st.integers(0, 0xFFFF)), match, tuple(actions))
     check(flow)

@@ -314,6 +314,10 @@ class Peer:
         except ConnectionError:
             pass
 
+    def stop_reading(self) -> None:
+        assert isinstance(self.writer.transport, asyncio.Transport)
+        self.writer.transport.pause_reading()
+
     async def read(self) -> tuple[int, int, bytes]:
         """(type, xid, body) of the next message."""
         _, kind, length, xid = of.HEADER.unpack(await asyncio.wait_for(self.reader.readexactly(8), LIMIT))
@@ -437,7 +441,7 @@ async def test_a_peer_that_never_greets_is_given_up(
 async def test_a_peer_that_does_not_read_fails_the_bundle_in_time(switches: Switches, peer: Peer) -> None:
     await peer.become(2)
     channel = await switches.channel()
-    peer.writer.transport.pause_reading()
+    peer.stop_reading()
     with pytest.raises(ChannelClosed, match=r"(did not finish a bundle of 40000 messages|no answer to an echo)"):
         await channel.bundle(many(20_000) * 2, timeout=2.0)
 
@@ -445,7 +449,7 @@ async def test_a_peer_that_does_not_read_fails_the_bundle_in_time(switches: Swit
 async def test_packet_outs_to_a_peer_that_does_not_read_are_dropped(switches: Switches, peer: Peer) -> None:
     await peer.become(2)
     channel = await switches.channel()
-    peer.writer.transport.pause_reading()
+    peer.stop_reading()
     for _ in range(1000):
         channel.packet_out(1, bytes(60_000), b"")
     assert channel.packet_outs_dropped > 500
@@ -457,7 +461,7 @@ async def test_echo_requests_of_a_peer_that_does_not_read_are_bounded(
     monkeypatch.setattr("controller.southbound.link.MOST_UNREAD", 100_000)
     await peer.become(2)
     channel = await switches.channel()
-    peer.writer.transport.pause_reading()
+    peer.stop_reading()
     sending = asyncio.create_task(_send_forever(peer))
     assert "unread" in await asyncio.wait_for(channel.closed, LIMIT)
     sending.cancel()

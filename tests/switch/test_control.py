@@ -295,6 +295,7 @@ async def test_a_removed_host_is_forgotten(cloud: Cloud) -> None:
 async def test_a_killed_database_costs_nothing(cloud: Cloud) -> None:
     await cloud.join("h1")
     _, subnet = await cloud.network()
+    assert cloud.database.pid is not None
     os.kill(cloud.database.pid, signal.SIGKILL)
     port = await cloud.new_port(subnet, 5)
     await cloud.plug("h1", port)

@@ -182,7 +182,7 @@ class Vswitch:
         while not _listens(self.directory / name):
             process = self._processes[-1]
             if process.poll() is not None:
-                raise CommandError(f"{process.args} ended with {process.returncode} before it made {name}")
+                raise CommandError(f"{process.args!r} ended with {process.returncode} before it made {name}")
             if time.monotonic() > limit:
                 raise CommandError(f"nobody listened at {name} in {self.directory} within {TIMEOUT} s")
             time.sleep(0.01)  # nothing tells

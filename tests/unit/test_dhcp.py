@@ -3,6 +3,8 @@
 Replies are read with scapy, which shares no code with the encoder.
 """
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from apps.dhcp.message import decode, decode_options
 from controller.compile.desired import Desired
 from controller.model import DhcpOption, FixedIP, Network, Port, Route, Subnet
 from controller.view.network import BINDING, HOST, NETWORK, PORT, SUBNET, Binding, Peer
+from controller.view.view import Put
 from flows.actions import Output
 from flows.tables import PUNT
 
@@ -39,7 +42,7 @@ def ask(
     packet: Packet | bytes, *, port: Port = PORT_ROW, subnet: Subnet = SUBNET_ROW, in_port: int = 3
 ) -> list[Packet]:
     desired = Desired()
-    rows = [(HOST, "h", Peer("172.31.0.1")), (NETWORK, "n", NETWORK_ROW), (SUBNET, "s", subnet)]
+    rows: list[Put] = [(HOST, "h", Peer("172.31.0.1")), (NETWORK, "n", NETWORK_ROW), (SUBNET, "s", subnet)]
     desired.turn([*rows, (PORT, "p", port), (BINDING, "p", Binding("h", 3))])
     assert APP.answer is not None
     outs = list(APP.answer(PacketIn("h", PUNT.number, in_port, {}, bytes(packet)), desired.view))
@@ -47,7 +50,7 @@ def ask(
     return [Ether(out.data) for out in outs if isinstance(out, PacketOut)]
 
 
-def request(kind: str, *options: tuple[str, object], mac: str = MAC, **bootp: object) -> Packet:
+def request(kind: str, *options: tuple[str, object], mac: str = MAC, **bootp: Any) -> Packet:
     head = Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
     body = BOOTP(chaddr=bytes.fromhex(mac.replace(":", "")), xid=0x1234, **bootp)
     return head / body / DHCP(options=[("message-type", kind), *options, "end"])
@@ -104,7 +107,7 @@ def test_no_gateway() -> None:
         ([], {}, 6),
     ],
 )
-def test_request(asked: list[tuple[str, object]], bootp: dict[str, object], answer: int | None) -> None:
+def test_request(asked: list[tuple[str, object]], bootp: dict[str, Any], answer: int | None) -> None:
     replies = ask(request("request", *asked, **bootp))
     assert [options(reply)["message-type"] for reply in replies] == ([] if answer is None else [answer])
     if answer == 5:

@@ -22,7 +22,7 @@ def worlds(draw: st.DrawFn) -> Tables:
     place = {
         name: draw(st.sampled_from([*bridges][:1] * 3 + [*bridges]))
         for name in NAMES
-        if bridges and draw(st.integers(0, 5))
+        if bool(bridges) and draw(st.integers(0, 5))
     }
     ports = {name: f"{name} {draw(st.booleans())}" for name in place}
     # Usually a port's interface is the one of its own name.
@@ -89,7 +89,9 @@ def read(tables: Tables) -> dict[str, object]:
         if (interface := tables["Interface"].get(id))
     ]
     inside = [row for bridge, row in found if bridge == "br-int" and (row["ofport"] or 0) > 0]
-    ids = next((row["external_ids"] for row in tables["Bridge"].values() if row["name"] == "br-int"), {})
+    ids: dict[str, str] = next(
+        (row["external_ids"] for row in tables["Bridge"].values() if row["name"] == "br-int"), {}
+    )
     ports = tables["Port"]
     interfaces: dict[str, int] = {}
     for row in inside:

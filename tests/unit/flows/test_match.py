@@ -32,7 +32,8 @@ from flows.fields import (
 from flows.match import Match
 from flows.value import Value
 
-IP, IPV6 = {ETH_TYPE: 0x0800}, {ETH_TYPE: 0x86DD}
+IP: dict[Field, Value] = {ETH_TYPE: 0x0800}
+IPV6: dict[Field, Value] = {ETH_TYPE: 0x86DD}
 
 SAME: list[tuple[dict[Field, Value], dict[Field, Value]]] = [
     ({ETH_SRC: "fa:16:3e:00:00:01"}, {ETH_SRC: 0xFA163E000001}),

@@ -1,17 +1,21 @@
 """Overlap, against packets drawn at random."""
 
+from collections.abc import Mapping
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.fields import ETH_DST, FLAGS, IN_PORT, NETWORK_KEY, REG
+from flows.fields import ETH_DST, FLAGS, IN_PORT, NETWORK_KEY, REG, Field
 from flows.match import Match
 from flows.overlap import overlaps
+from flows.value import Value
 
 FIELDS = (IN_PORT, ETH_DST, FLAGS)
 small = st.integers(0, 3)
 matches = st.fixed_dictionaries(
     {}, optional={IN_PORT: small, ETH_DST: st.tuples(small, small), FLAGS: st.tuples(small, small)}
-).map(Match)
+).map(lambda fields: Match(cast(Mapping[Field, Value], fields)))
 PACKETS = [(a, b, c) for a in range(4) for b in range(4) for c in range(4)]
 
 
