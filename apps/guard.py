@@ -6,8 +6,8 @@ discovery are overwritten by the checked one, and the source of an advertisement
 flow at all.
 """
 
-import ipaddress
 from collections.abc import Iterator
+from functools import lru_cache
 
 from netaddr import EUI
 
@@ -72,20 +72,26 @@ def own_addresses(view: View, id: str) -> Iterator[Wanted]:
     pairs += [(pair.mac_address, pair.ip_address) for pair in port.allowed_address_pairs]
     macs = dict.fromkeys([port.mac_address, *(pair.mac_address for pair in port.allowed_address_pairs)])
     for mac, address in dict.fromkeys([*pairs, *((mac, link_local(mac)) for mac in macs)]):
-        network = ipaddress.ip_network(address)
         fields: dict[f.Field, Value] = {f.IN_PORT: where.ofport, f.ETH_SRC: mac}
-        if network.prefixlen == network.max_prefixlen:
+        if one := single(address):
             # All 128 bits: an IPv4 address is no IPv6 one.
-            fields[f.ADDRESS] = int(network.network_address)
+            fields[f.ADDRESS] = one
         else:
-            fields[f.ETH_TYPE] = IPV6 if network.version == 6 else IPV4
+            fields[f.ETH_TYPE] = IPV6 if ":" in address else IPV4
             fields[f.ADDRESS] = address_match(address)
-            if network.version == 4:
+            if ":" not in address:
                 arp = Match({**fields, f.ETH_TYPE: ARP})
                 yield on_host(where.host), Flow(t.SPOOF, 20, arp, (Goto(t.TRACK),))
         yield on_host(where.host), Flow(t.SPOOF, 20, Match(fields), (Goto(t.TRACK),))
 
 
+def single(address: str) -> str:
+    """The one address of which this consists; empty: it is a prefix of several."""
+    one, slash, length = address.partition("/")
+    return one if not slash or int(length) == (128 if ":" in one else 32) else ""
+
+
+@lru_cache(maxsize=1 << 16)
 def link_local(mac: str) -> str:
     """RFC 4291 appendix A."""
     return str(EUI(mac).ipv6_link_local())

@@ -1,6 +1,5 @@
 """A router's ports: their MAC leads to the router, their addresses answer, their subnets are routed to."""
 
-import ipaddress
 from collections.abc import Iterator
 
 from apps.contract import Wanted, on_network, on_router
@@ -43,7 +42,7 @@ def attachment(view: View, port_id: str) -> Iterator[Wanted]:
     for fixed in port.fixed_ips:
         yield here, _echo(router, fixed.ip_address)
         if inner:
-            yield here, Flow(t.ROUTE, OWN, Match(to_prefix(router, _whole(fixed.ip_address))), ())
+            yield here, Flow(t.ROUTE, OWN, Match(to_prefix(router, fixed.ip_address)), ())
 
 
 def addresses(port: Port) -> list[str]:
@@ -52,14 +51,10 @@ def addresses(port: Port) -> list[str]:
     return [*fixed, link_local(port.mac_address)] if any(":" in address for address in fixed) else fixed
 
 
-def _whole(address: str) -> str:
-    return str(ipaddress.ip_network(address))
-
-
 def _echo(router: Router, address: str) -> Flow:
     """RFC 1812 section 4.3.3.6, as a packet that comes back through the network where it came from: the sender's rules
     see a reply."""
-    fields = to_prefix(router, _whole(address))
+    fields = to_prefix(router, address)
     swap: tuple[Action, ...] = (Move(f.ETH_DST, f.MAC, 48), Move(f.ETH_SRC, f.ETH_DST, 48), Move(f.MAC, f.ETH_SRC, 48))
     back = (Set(f.IP_TTL, 64), Set(f.IN_PORT, 0), CLEAN, Resubmit(t.L2))
     if ":" in address:
