@@ -18,6 +18,7 @@ from apps import APPS
 from apps.contract import App, Learned, PacketOut, Unknown
 from apps.contract import PacketIn as Punt
 from apps.routing.answer import whom_to_ask
+from controller.compile.compiler import Outcome
 from controller.compile.desired import Desired
 from controller.compile.ledger import UnitKey
 from controller.compile.numbers import PEERS, TAGS, ZONES
@@ -91,6 +92,8 @@ from controller.view.view import Put
 
 log = structlog.get_logger()
 
+PART = 500
+"""Units that are compiled in one go when control starts: some 40 ms."""
 ABSENT = 10.0
 """Seconds after its start until control takes a host that has not connected to be away."""
 KINDS: dict[type[Record], Rows[Any, Any]] = {
@@ -186,6 +189,7 @@ class Control:
         """The store's contents are compiled before the first host is heard."""
         await self.store.start()
         stored = await self.facts.start()
+        await self._openflow.start()
         for host in self.store.rows(Host).values():
             self.names.know(host.name, host.hostname)
             self._put(HOST, host.name, Peer(host.tunnel_ip, host.uplinks, host.gateway))
@@ -202,8 +206,7 @@ class Control:
                 self._put(rows, id, essence(row))
         self.store.subscribe(self._on_store)
         self.neighbours.start()
-        self._turn()
-        await self._openflow.start()
+        await self._compile_stored()
         self._hosts = HostListener(
             self._options.ovsdb,
             openflow_port=self._openflow.port,
@@ -215,6 +218,20 @@ class Control:
         )
         await self._hosts.start()
         asyncio.get_running_loop().call_later(ABSENT, self._note_absent)
+
+    async def _compile_stored(self) -> None:
+        """Some units at a time, so that switches are answered meanwhile: one that isn't hangs up after a second, and
+        waits longer each time before it tries again."""
+        puts, self._puts = self._puts, []
+        changed, _ = self.desired.put(puts)
+        self.version += 1
+        self._watch(changed)
+        due = self.compiler.due(changed)
+        for at in range(0, len(due), PART):
+            with self.metrics.compile_seconds.time():
+                outcome = self.compiler.run(due[at : at + PART])
+            self.served.judge_units(self._compiled(outcome))
+            await asyncio.sleep(0)
 
     def _note_absent(self) -> None:
         """Hosts that were there when an earlier process ended, and have not come to this one."""
@@ -262,26 +279,30 @@ class Control:
         puts, self._puts = self._puts, []
         with self.metrics.compile_seconds.time():
             turn = self.desired.turn(puts)
-        outcome = turn.outcome
         for host in turn.renumbered:
             self.keeper.keep(host)
         self.version += 1
-        mended = [unit for unit in outcome.ran if self.failed.pop(unit, None) is not None]
-        self.failed |= outcome.failed | outcome.lacking
-        for host, plan in outcome.plans.items():
-            for bridge in self.switches.of(host):
-                bridge.add(plan, self.version)
+        troubled = self._compiled(turn.outcome)
         self._watch(turn.changed)
         for host in self._newly_ready:
             for bridge in self.switches.of(host):
                 bridge.allow()
         self._newly_ready.clear()
-        if troubled := [*mended, *outcome.failed, *outcome.lacking]:
+        if troubled:
             self.served.judge_units(troubled)
             for host in self._ready:
                 self.status.settle(host)
         self.status.settle_all()
         self.announcer.settle()
+
+    def _compiled(self, outcome: Outcome) -> list[UnitKey]:
+        """Hand out the plans; gives the units that have failed, and those that no longer do."""
+        mended = [unit for unit in outcome.ran if self.failed.pop(unit, None) is not None]
+        self.failed |= outcome.failed | outcome.lacking
+        for host, plan in outcome.plans.items():
+            for bridge in self.switches.of(host):
+                bridge.add(plan, self.version)
+        return [*mended, *outcome.failed, *outcome.lacking]
 
     def _watch(self, changed: Iterable[Read]) -> None:
         """What has changed is served when the flows that follow from it are confirmed."""

@@ -86,13 +86,17 @@ class Compiler:
         for scope in self.scopes_of.get(host, ()):
             yield from self.ledger.in_scope[scope].values()
 
-    def run(self, changed: Iterable[Read]) -> Outcome:
-        """Run every unit that ``changed`` concerns, and plan what follows from it."""
+    def due(self, changed: Iterable[Read]) -> list[UnitKey]:
+        """Every unit that ``changed`` concerns."""
         dirty: dict[UnitKey, None] = {}
         for source, key in changed:
             dirty |= dict.fromkeys((unit, key) for unit in self._units.get(source, ()))
             readers = self.view.readers((source, key))
             dirty |= {reader: None for reader in readers if reader[0] in self.sources}  # type: ignore[index,misc]
+        return list(dirty)
+
+    def run(self, dirty: Sequence[UnitKey]) -> Outcome:
+        """Run these units, and plan what follows from it. What is due may be run in parts, with others between."""
         failed: dict[UnitKey, str] = {}
         lacking: dict[UnitKey, str] = {}
         deltas: dict[Scope, Delta] = {}

@@ -62,6 +62,12 @@ class Desired:
         ]
 
     def turn(self, puts: Iterable[Put]) -> Turn:
+        changed, renumbered = self.put(puts)
+        return Turn(self.compiler.run(self.compiler.due(changed)), changed, renumbered)
+
+    def put(self, puts: Iterable[Put]) -> tuple[dict[Read, None], set[str]]:
+        """Rows and what is derived from them, before any unit is run: what has changed, and the hosts whose numbers
+        were looked at."""
         changed = derive(self.view, self.view.put([*self._first, *puts]))
         self._first = []
         hosts = {str(key) for source, key in changed if source in _GROUNDS} | self._unnumbered
@@ -69,7 +75,7 @@ class Desired:
         renumbered = hosts & self.numbers.keys()
         for host in sorted(renumbered):
             changed |= self.view.put(self._assign(host))
-        return Turn(self.compiler.run(changed), changed, renumbered)
+        return changed, renumbered
 
     def _assign(self, host: str) -> Iterable[Put]:
         view = self.view

@@ -1,6 +1,7 @@
 """Laws 1, 2, 5 and 7 of the compiler, over random histories."""
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from controller.compile.ledger import Entry
 from controller.view.topology import GATEWAYS
@@ -41,6 +42,26 @@ def test_incremental_equals_from_scratch(batches: Batches) -> None:
     for host in HOSTS:
         assert wanted(scratch, host) == wanted(desired, host)
     assert not desired.turn([]).outcome.plans
+
+
+@settings(max_examples=150, deadline=None)
+@given(history, st.integers(1, 8))
+def test_compiled_in_parts(batches: Batches, size: int) -> None:
+    """As control does when it starts: all rows, then the units a few at a time, while changes go on."""
+    assume(batches)
+    first, *later = batches
+    whole, parts = start(), start()
+    whole.turn(first)
+    changed, _ = parts.put(first)
+    due = parts.compiler.due(changed)
+    for at in range(0, len(due), size):
+        assert not parts.compiler.run(due[at : at + size]).failed
+        if later:
+            batch = later.pop(0)
+            whole.turn(batch)
+            parts.turn(batch)
+    for host in HOSTS:
+        assert wanted(parts, host) == wanted(whole, host)
 
 
 @settings(max_examples=150, deadline=None)

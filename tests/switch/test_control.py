@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -198,6 +199,30 @@ async def test_a_restart_of_control_compiles_a_port_once(tmp_path: Path) -> None
         where = cloud.control.view.row(LOCATION, again.id)
         assert where is not None and where.ofport == cloud.port(again.id).ofport
         assert sorted(runs) == sorted([again.id, *(port.id for port in ports)])
+
+
+async def test_switches_are_answered_while_control_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open vSwitch tries again a second after it has lost its controller, and hangs up after one without an answer."""
+    monkeypatch.setattr("controller.control.PART", 1)
+    slow = 0.0
+
+    def takes_its_time(view: View, id: str) -> Iterator[Wanted]:
+        time.sleep(slow)
+        return iter(())
+
+    async with Cloud(tmp_path, [*APPS, App(name="slow", number=251, units={LOCATION: [takes_its_time]})]) as cloud:
+        await cloud.join("h1")
+        _, subnet = await cloud.network()
+        for number in range(5, 25):
+            port = await cloud.new_port(subnet, number)
+            await cloud.plug("h1", port)
+            await cloud.status(port, "ACTIVE", "h1")
+        slow = 0.15
+        await cloud.restart_control()
+        assert len(cloud.control.switches._unclaimed) == 2, "both bridges have shaken hands"
+        bridges = cloud.control.switches.bridges
+        await cloud.until(lambda: len(bridges) == 2 and all(b.adopted for b in bridges.values()), "all is adopted")
+        assert sum(bridge.written for bridge in bridges.values()) == 0
 
 
 async def test_a_refused_flow_shows_at_its_port_only(cloud: Cloud) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from apps.contract import EVERYWHERE, App, Scope, Wanted, on_host
-from controller.compile.compiler import Compiler
+from controller.compile.compiler import Compiler, Outcome
 from controller.view.source import Rows
-from controller.view.view import View
+from controller.view.view import Put, View
 from flows.actions import Output
 from flows.fields import IN_PORT
 from flows.flow import Flow
@@ -40,8 +40,12 @@ def follow(view: View, host: str) -> Iterator[Scope]:
 def compiler() -> Compiler:
     view = View([], [])
     compiler = Compiler(view, [App(name="a", number=1, units={WISH: [wish]})], follow, [HOST])
-    compiler.run(view.put([(HOST, "h1", True), (HOST, "h2", True)]))
+    run(compiler, (HOST, "h1", True), (HOST, "h2", True))
     return compiler
+
+
+def run(compiler: Compiler, *puts: Put) -> Outcome:
+    return compiler.run(compiler.due(compiler.view.put(puts)))
 
 
 def ports(compiler: Compiler, host: str) -> dict[int, int]:
@@ -58,44 +62,39 @@ def ports(compiler: Compiler, host: str) -> dict[int, int]:
 @pytest.mark.parametrize("second", [EVERYWHERE, on_host("h1")])
 @pytest.mark.parametrize("first", [EVERYWHERE, on_host("h1")])
 def test_the_second_is_refused_whole_until_the_first_lets_go(compiler: Compiler, first: Scope, second: Scope) -> None:
-    view = compiler.view
-    compiler.run(view.put([(WISH, "one", (first, 1, 11))]))
-    outcome = compiler.run(view.put([(WISH, "two", (second, 1, 12))]))
+    run(compiler, (WISH, "one", (first, 1, 11)))
+    outcome = run(compiler, (WISH, "two", (second, 1, 12)))
     ((unit, reason),) = outcome.failed.items()
     assert unit == (wish, "two")
     assert "wish(one)" in reason
     assert outcome.plans == {}, "nothing half done: its other flow is not there either"
     assert ports(compiler, "h1") == {1: 11}
-    outcome = compiler.run(view.put([(WISH, "one", None)]))
+    outcome = run(compiler, (WISH, "one", None))
     assert ports(compiler, "h1") == {1: 12}
     assert not outcome.failed
     assert (wish, "two") in outcome.ran
 
 
 def test_hosts_have_matches_of_their_own(compiler: Compiler) -> None:
-    outcome = compiler.run(
-        compiler.view.put([(WISH, "one", (on_host("h1"), 1, 11)), (WISH, "two", (on_host("h2"), 1, 12))])
-    )
+    outcome = run(compiler, (WISH, "one", (on_host("h1"), 1, 11)), (WISH, "two", (on_host("h2"), 1, 12)))
     assert not outcome.failed
     assert (ports(compiler, "h1"), ports(compiler, "h2")) == ({1: 11}, {1: 12})
 
 
 def test_two_swap_in_one_batch(compiler: Compiler) -> None:
-    view = compiler.view
-    compiler.run(view.put([(WISH, "one", (EVERYWHERE, 1, 11)), (WISH, "two", (EVERYWHERE, 2, 12))]))
-    outcome = compiler.run(view.put([(WISH, "one", (EVERYWHERE, 2, 11)), (WISH, "two", (EVERYWHERE, 1, 12))]))
+    run(compiler, (WISH, "one", (EVERYWHERE, 1, 11)), (WISH, "two", (EVERYWHERE, 2, 12)))
+    outcome = run(compiler, (WISH, "one", (EVERYWHERE, 2, 11)), (WISH, "two", (EVERYWHERE, 1, 12)))
     assert not outcome.failed
     assert ports(compiler, "h2") == {1: 12, 2: 11}
     assert {len(plan.delete) for plan in outcome.plans.values()} == {0}
 
 
 def test_a_unit_that_raises_keeps_its_flows_and_costs_no_other(compiler: Compiler) -> None:
-    view = compiler.view
-    compiler.run(view.put([(WISH, "one", (EVERYWHERE, 1, 11))]))
-    outcome = compiler.run(view.put([(WISH, "one", (EVERYWHERE, 1, 0)), (WISH, "two", (EVERYWHERE, 2, 12))]))
+    run(compiler, (WISH, "one", (EVERYWHERE, 1, 11)))
+    outcome = run(compiler, (WISH, "one", (EVERYWHERE, 1, 0)), (WISH, "two", (EVERYWHERE, 2, 12)))
     assert outcome.failed == {(wish, "one"): "wish: on purpose"}
     assert ports(compiler, "h1") == {1: 11, 2: 12}
-    outcome = compiler.run(view.put([(WISH, "one", (EVERYWHERE, 1, 13))]))
+    outcome = run(compiler, (WISH, "one", (EVERYWHERE, 1, 13)))
     assert not outcome.failed
     assert ports(compiler, "h1") == {1: 13, 2: 12}
 
