@@ -77,8 +77,7 @@ def own_addresses(view: View, id: str) -> Iterator[Wanted]:
             # All 128 bits: an IPv4 address is no IPv6 one.
             fields[f.ADDRESS] = one
         else:
-            fields[f.ETH_TYPE] = IPV6 if ":" in address else IPV4
-            fields[f.ADDRESS] = address_match(address)
+            fields |= {f.ETH_TYPE: IPV6 if ":" in address else IPV4, **address_match(address)}
             if ":" not in address:
                 arp = Match({**fields, f.ETH_TYPE: ARP})
                 yield on_host(where.host), Flow(t.SPOOF, 20, arp, (Goto(t.TRACK),))

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 from netaddr import IPAddress
-from os_ken.lib.packet import dhcp, ethernet, ipv4, packet, udp
+
+from apps import headers as h
 
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
 
@@ -92,23 +93,23 @@ def encode(request: Request, reply: Reply) -> bytes:
     everyone = reply.type == NAK or (request.flags & BROADCAST_FLAG and request.ciaddr == UNSPECIFIED)
     options = {TYPE: bytes([reply.type]), SERVER_ID: IPAddress(reply.server).packed, **reply.options}
     parts = [
-        dhcp.option(code, value[at : at + 255])
+        h.dhcp.option(code, value[at : at + 255])
         for code, value in options.items()
         for at in range(0, max(len(value), 1), 255)
     ]
     # RFC 1542 section 2.1: a BOOTP message has at least 300 octets, 240 of them before the options.
     end = bytes([END]).ljust(60 - sum(2 + len(part.value) for part in parts), b"\0")
     ciaddr = UNSPECIFIED if reply.type == NAK else request.ciaddr
-    frame = packet.Packet()
-    frame.add_protocol(ethernet.ethernet(BROADCAST_MAC if everyone else request.mac, reply.server_mac))
+    frame = h.packet.Packet()
+    frame.add_protocol(h.ethernet.ethernet(BROADCAST_MAC if everyone else request.mac, reply.server_mac))
     to = BROADCAST if everyone else next(a for a in (ciaddr, reply.yiaddr, BROADCAST) if a != UNSPECIFIED)
-    frame.add_protocol(ipv4.ipv4(src=reply.server, dst=to, proto=17, ttl=64))
-    frame.add_protocol(udp.udp(67, 68))
+    frame.add_protocol(h.ipv4.ipv4(src=reply.server, dst=to, proto=17, ttl=64))
+    frame.add_protocol(h.udp.udp(67, 68))
     frame.add_protocol(
-        dhcp.dhcp(
+        h.dhcp.dhcp(
             2,
             request.mac,
-            dhcp.options([*parts, end]),
+            h.dhcp.options([*parts, end]),
             xid=request.xid,
             flags=request.flags,
             ciaddr=ciaddr,

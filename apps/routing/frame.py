@@ -4,8 +4,8 @@ import ipaddress
 import struct
 
 import msgspec
-from os_ken.lib.packet import arp, ethernet, icmp, icmpv6, in_proto, ipv4, ipv6, packet
 
+from apps import headers as h
 from apps.routing.pipeline import ARP, IPV4, IPV6
 
 BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
@@ -48,7 +48,7 @@ def _heard(data: bytes) -> Heard:
     if kind == ARP:
         (operation,) = struct.unpack_from("!H", body, 6)
         sender, target = ipaddress.IPv4Address(body[14:18]), ipaddress.IPv4Address(body[24:28])
-        told = str(sender if operation == arp.ARP_REPLY else target)
+        told = str(sender if operation == h.arp.ARP_REPLY else target)
         return Heard(by, to, kind, str(sender), told, body[8:14].hex(":"), operation)
     if kind == IPV4:
         source, target = ipaddress.IPv4Address(body[12:16]), ipaddress.IPv4Address(body[16:20])
@@ -61,7 +61,10 @@ def _heard(data: bytes) -> Heard:
     if kind == IPV6:
         source6, target6 = ipaddress.IPv6Address(body[8:24]), ipaddress.IPv6Address(body[24:40])
         next_header, after = body[6], body[40:]
-        if next_header == _ICMPV6 and after[0] in (icmpv6.ND_NEIGHBOR_SOLICIT, icmpv6.ND_NEIGHBOR_ADVERT):
+        if next_header == _ICMPV6 and after[0] in (
+            h.icmpv6.ND_NEIGHBOR_SOLICIT,
+            h.icmpv6.ND_NEIGHBOR_ADVERT,
+        ):
             return Heard(
                 by, to, kind, str(source6), str(ipaddress.IPv6Address(after[8:24])), _told(after[24:]) or by, after[0]
             )  # fmt: skip
@@ -79,7 +82,7 @@ def _one(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 def _told(options: bytes) -> str:
     """The link-layer address among the options of neighbour discovery (RFC 4861 section 4.6.1)."""
     while len(options) >= 8 and options[1]:
-        if options[0] in (icmpv6.nd_option_sla.option_type(), icmpv6.nd_option_tla.option_type()):
+        if options[0] in (h.icmpv6.nd_option_sla.option_type(), h.icmpv6.nd_option_tla.option_type()):
             return options[2:8].hex(":")
         options = options[options[1] * 8 :]
     return ""
@@ -88,32 +91,40 @@ def _told(options: bytes) -> str:
 def request(mac: str, address: str, target: str) -> bytes:
     """Who has ``target``? Of either family."""
     if ":" not in target:
-        question = arp.arp(opcode=arp.ARP_REQUEST, src_mac=mac, src_ip=address, dst_mac=NOBODY, dst_ip=target)
+        question = h.arp.arp(opcode=h.arp.ARP_REQUEST, src_mac=mac, src_ip=address, dst_mac=NOBODY, dst_ip=target)
         return _frame(BROADCAST, mac, ARP, question)
     group = ipaddress.IPv6Address((0xFF0200000000000000000001FF << 24) | int(ipaddress.IPv6Address(target)) & 0xFFFFFF)
-    told = icmpv6.nd_option_sla(hw_src=mac)
-    solicitation = icmpv6.nd_neighbor(dst=target, option=told)
-    message = icmpv6.icmpv6(type_=icmpv6.ND_NEIGHBOR_SOLICIT, data=solicitation)
+    told = h.icmpv6.nd_option_sla(hw_src=mac)
+    solicitation = h.icmpv6.nd_neighbor(dst=target, option=told)
+    message = h.icmpv6.icmpv6(type_=h.icmpv6.ND_NEIGHBOR_SOLICIT, data=solicitation)
     to = "33:33:" + group.packed[-4:].hex(":")
     return _frame(
-        to, mac, IPV6, ipv6.ipv6(nxt=in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=str(group)), message
+        to,
+        mac,
+        IPV6,
+        h.ipv6.ipv6(nxt=h.in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=str(group)),
+        message,
     )
 
 
 def announcement(mac: str, address: str) -> bytes:
     """To all: this address is at this MAC (RFC 5227 section 3; RFC 4861 section 7.2.6)."""
     if ":" not in address:
-        told = arp.arp(opcode=arp.ARP_REQUEST, src_mac=mac, src_ip=address, dst_mac=NOBODY, dst_ip=address)
+        told = h.arp.arp(opcode=h.arp.ARP_REQUEST, src_mac=mac, src_ip=address, dst_mac=NOBODY, dst_ip=address)
         return _frame(BROADCAST, mac, ARP, told)
     return advertisement(mac, address, "33:33:00:00:00:01", "ff02::1", solicited=False)
 
 
 def advertisement(mac: str, address: str, to_mac: str, to: str, *, solicited: bool = True) -> bytes:
     flags = 0b101 | (0b010 if solicited else 0)  # router, solicited, override
-    body = icmpv6.nd_neighbor(res=flags, dst=address, option=icmpv6.nd_option_tla(hw_src=mac))
-    message = icmpv6.icmpv6(type_=icmpv6.ND_NEIGHBOR_ADVERT, data=body)
+    body = h.icmpv6.nd_neighbor(res=flags, dst=address, option=h.icmpv6.nd_option_tla(hw_src=mac))
+    message = h.icmpv6.icmpv6(type_=h.icmpv6.ND_NEIGHBOR_ADVERT, data=body)
     return _frame(
-        to_mac, mac, IPV6, ipv6.ipv6(nxt=in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=to), message
+        to_mac,
+        mac,
+        IPV6,
+        h.ipv6.ipv6(nxt=h.in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=to),
+        message,
     )
 
 
@@ -140,19 +151,19 @@ def error(reason: Reason, mac: str, address: str, to: str, cause: bytes) -> byte
     quoted = cause[_ETHERNET:]
     if ":" in address:
         type, code = reason.v6
-        body6 = icmpv6.icmpv6(type_=type, code=code, data=reason.mtu.to_bytes(4) + quoted[: QUOTED[IPV6]])
-        head6 = ipv6.ipv6(nxt=in_proto.IPPROTO_ICMPV6, hop_limit=64, src=address, dst=to)
+        body6 = h.icmpv6.icmpv6(type_=type, code=code, data=reason.mtu.to_bytes(4) + quoted[: QUOTED[IPV6]])
+        head6 = h.ipv6.ipv6(nxt=h.in_proto.IPPROTO_ICMPV6, hop_limit=64, src=address, dst=to)
         return _frame(NOBODY, mac, IPV6, head6, body6)
     type, code = reason.v4
     short = quoted[: QUOTED[IPV4]]
-    rest = icmp.TimeExceeded(data=short) if reason is EXPIRED else icmp.dest_unreach(mtu=reason.mtu, data=short)
-    head = ipv4.ipv4(proto=in_proto.IPPROTO_ICMP, src=address, dst=to, ttl=64)
-    return _frame(NOBODY, mac, IPV4, head, icmp.icmp(type_=type, code=code, csum=0, data=rest))
+    rest = h.icmp.TimeExceeded(data=short) if reason is EXPIRED else h.icmp.dest_unreach(mtu=reason.mtu, data=short)
+    head = h.ipv4.ipv4(proto=h.in_proto.IPPROTO_ICMP, src=address, dst=to, ttl=64)
+    return _frame(NOBODY, mac, IPV4, head, h.icmp.icmp(type_=type, code=code, csum=0, data=rest))
 
 
 def _frame(to: str, by: str, kind: int, *layers: object) -> bytes:
-    made = packet.Packet()
-    made.add_protocol(ethernet.ethernet(dst=to, src=by, ethertype=kind))
+    made = h.packet.Packet()
+    made.add_protocol(h.ethernet.ethernet(dst=to, src=by, ethertype=kind))
     for layer in layers:
         made.add_protocol(layer)
     made.serialize()

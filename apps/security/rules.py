@@ -1,6 +1,5 @@
 """Rules and members as flows."""
 
-import ipaddress
 from collections.abc import Iterator
 
 import structlog
@@ -89,17 +88,14 @@ def rule_flows(key: SetKey, rule: SecurityGroupRule, remote: int) -> Iterator[Fl
         f.ETH_TYPE: ETHERTYPES[rule.ethertype],
     }
     if rule.remote_ip_prefix:
-        base[f.ADDRESS] = address_match(rule.remote_ip_prefix)
+        base |= address_match(rule.remote_ip_prefix)
     for service in _services(rule):
         yield Flow(t.RULES, 20, Match({**base, f.SERVICE: service}), ALLOW)
 
 
-def address_match(text: str) -> tuple[int, int]:
-    """(value, mask) of ADDRESS for an address or prefix. IPv4 is its low 32 bits: the family is matched beside it.
-
-    Of a prefix of length 0 the mask is 0, which Match leaves out."""
-    network = ipaddress.ip_network(text)
-    return int(network.network_address), int(network.netmask)
+def address_match(text: str) -> dict[f.Field, Value]:
+    """ADDRESS of an address or prefix. IPv4 is its low 32 bits: the family is matched beside it."""
+    return {f.ADDRESS if ":" in text else f.ADDRESS4: text}
 
 
 def member(view: View, key: tuple[str, str]) -> Iterator[Wanted]:
@@ -119,7 +115,7 @@ def address_group(view: View, id: str) -> Iterator[Wanted]:
 
 def _member(number: int, address: str) -> Flow:
     family = 0x86DD if ":" in address else 0x0800
-    match = Match({f.REMOTE: number, f.ETH_TYPE: family, f.ADDRESS: address_match(address)})
+    match = Match({f.REMOTE: number, f.ETH_TYPE: family, **address_match(address)})
     return Flow(t.MEMBER, 20, match, (Resubmit(t.RULES),))
 
 

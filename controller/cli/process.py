@@ -3,13 +3,17 @@
 Settings come as one line of JSON on standard input, which stays open for as long as the process is wanted.
 """
 
+import sys
+
+sys.modules["rich"] = None  # type: ignore[assignment]
+"""structlog loads it if it is there: a tenth of a second of each start, for tracebacks that no log of ours shows."""
+
 import asyncio
 import contextlib
 import gc
 import os
 import resource
 import signal
-import sys
 
 import msgspec
 import structlog
