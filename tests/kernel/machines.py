@@ -43,7 +43,11 @@ systemctl poweroff --force --force
 """
 VAGRANT = """set -eu
 say() { printf '%%-10s %%5.0f s  %%s\\n' %(name)s "$(cut -d' ' -f1 /proc/uptime)" "$1"; }
-wait_for() { until [ -e "/run/share/all/$1" ]; do sleep 1; done; }
+mkdir -p /run/share/all
+mount -t 9p -o trans=virtio,version=9p2000.L all /run/share/all
+trap '[ $? = 0 ] || touch /run/share/all/failed' EXIT
+wait_for() { until [ -e "/run/share/all/$1" ]; do [ ! -e /run/share/all/failed ]; sleep 1; done; }
+until [ -e /sys/class/net/eth0 ] && [ -e /sys/class/net/eth1 ]; do sleep 1; done # udev is at it
 hostname %(name)s
 echo "127.0.1.1 %(name)s" >>/etc/hosts
 ip address add 10.0.2.15/24 dev eth0
@@ -51,8 +55,6 @@ ip link set eth0 up
 ip route add default via 10.0.2.2
 ip address add %(address)s/24 dev eth1
 ip link set eth1 up
-mkdir -p /run/share/all
-mount -t 9p -o trans=virtio,version=9p2000.L all /run/share/all
 say "is up"
 """
 ON_CONTROLLER = f"""cp -r /run/share/tunbridge /opt/tunbridge
