@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-kernel test-vagrant chaos bench bench-peers bench-scale mutants docs format clean
 BIN := .venv/bin
+# Compiled modules are kept, as where tunbridge is installed: without them every process starts half a second later.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -18,7 +18,8 @@ from controller.tls import Tls
 log = structlog.get_logger()
 
 PAUSE_FIRST, PAUSE_MOST = 0.1, 5.0
-"""Seconds between an end and the next start; doubled while a process does not stay."""
+"""Seconds between an end and the next start, where a process has not stayed; doubled while it does not. One that has
+stayed is started at once."""
 STAYED = 10.0
 """Seconds after which a process counts as having started well."""
 STOP_IN = 10.0
@@ -35,7 +36,7 @@ class Process:
 
     async def keep(self) -> None:
         """Runs until cancelled."""
-        pause = PAUSE_FIRST
+        pause = 0.0
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -46,11 +47,10 @@ class Process:
                 assert child.stdin is not None
                 child.stdin.write(self._settings + b"\n")
                 code = await child.wait()
-                if loop.time() - begun > STAYED:
-                    pause = PAUSE_FIRST
+                stayed = loop.time() - begun > STAYED
+                pause = 0.0 if stayed else min(max(pause * 2, PAUSE_FIRST), PAUSE_MOST)
                 log.warning("process ended, it is started again", name=self.name, code=code, after=f"{pause:.1f} s")
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, PAUSE_MOST)
         finally:
             await self._stop()
 
