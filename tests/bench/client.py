@@ -13,8 +13,11 @@ class Client:
         self._host, _, port = url.removeprefix("http://").rpartition(":")
         self._port = int(port)
 
-    async def __aenter__(self) -> "Client":
+    async def _open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection(self._host, self._port, limit=1 << 26)
+
+    async def __aenter__(self) -> "Client":
+        await self._open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -22,6 +25,9 @@ class Client:
 
     async def ask(self, method: str, path: str, body: Any = None) -> bytes:
         """The body of a 2xx answer; RuntimeError for another."""
+        if self._reader.at_eof():  # the server hangs up on whoever has said nothing for five seconds
+            self._writer.close()
+            await self._open()
         data = b"" if body is None else json.dumps(body).encode()
         head = [f"{method} {path} HTTP/1.1", "Host: bench", "Content-Type: application/json"]
         head += [f"Content-Length: {len(data)}", "", ""]
