@@ -61,10 +61,8 @@ def _heard(data: bytes) -> Heard:
     if kind == IPV6:
         source6, target6 = ipaddress.IPv6Address(body[8:24]), ipaddress.IPv6Address(body[24:40])
         next_header, after = body[6], body[40:]
-        if next_header == _ICMPV6 and after[0] in (
-            h.icmpv6.ND_NEIGHBOR_SOLICIT,
-            h.icmpv6.ND_NEIGHBOR_ADVERT,
-        ):
+        discovery = (h.icmpv6.ND_NEIGHBOR_SOLICIT, h.icmpv6.ND_NEIGHBOR_ADVERT)
+        if next_header == _ICMPV6 and after[0] in discovery:
             return Heard(
                 by, to, kind, str(source6), str(ipaddress.IPv6Address(after[8:24])), _told(after[24:]) or by, after[0]
             )  # fmt: skip
@@ -98,13 +96,8 @@ def request(mac: str, address: str, target: str) -> bytes:
     solicitation = h.icmpv6.nd_neighbor(dst=target, option=told)
     message = h.icmpv6.icmpv6(type_=h.icmpv6.ND_NEIGHBOR_SOLICIT, data=solicitation)
     to = "33:33:" + group.packed[-4:].hex(":")
-    return _frame(
-        to,
-        mac,
-        IPV6,
-        h.ipv6.ipv6(nxt=h.in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=str(group)),
-        message,
-    )
+    head = h.ipv6.ipv6(nxt=h.in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=str(group))
+    return _frame(to, mac, IPV6, head, message)
 
 
 def announcement(mac: str, address: str) -> bytes:
@@ -119,13 +112,8 @@ def advertisement(mac: str, address: str, to_mac: str, to: str, *, solicited: bo
     flags = 0b101 | (0b010 if solicited else 0)  # router, solicited, override
     body = h.icmpv6.nd_neighbor(res=flags, dst=address, option=h.icmpv6.nd_option_tla(hw_src=mac))
     message = h.icmpv6.icmpv6(type_=h.icmpv6.ND_NEIGHBOR_ADVERT, data=body)
-    return _frame(
-        to_mac,
-        mac,
-        IPV6,
-        h.ipv6.ipv6(nxt=h.in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=to),
-        message,
-    )
+    head = h.ipv6.ipv6(nxt=h.in_proto.IPPROTO_ICMPV6, hop_limit=255, src=address, dst=to)
+    return _frame(to_mac, mac, IPV6, head, message)
 
 
 class Reason(msgspec.Struct, frozen=True):

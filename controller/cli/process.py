@@ -5,8 +5,8 @@ Settings come as one line of JSON on standard input, which stays open for as lon
 
 import sys
 
+# structlog loads it if it is there: a tenth of a second of each start, for tracebacks that no log of ours shows.
 sys.modules["rich"] = None  # type: ignore[assignment]
-"""structlog loads it if it is there: a tenth of a second of each start, for tracebacks that no log of ours shows."""
 
 import asyncio
 import contextlib
