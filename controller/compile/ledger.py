@@ -17,7 +17,7 @@ Slot = Hashable
 """What a switch holds at most one of: a bridge's table, priority and match; or a meter's number."""
 
 
-class Entry(msgspec.Struct, frozen=True, eq=False):
+class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One flow or meter that a unit wants, with its bytes."""
 
     unit: UnitKey
