@@ -20,7 +20,7 @@ from flows import tables as t
 from flows.actions import Goto, Move
 from flows.flow import Flow
 from flows.match import Match
-from flows.value import Value
+from flows.value import Value, parse
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 ICMPV6 = {f.ETH_TYPE: IPV6, f.IP_PROTO: 58}
@@ -73,21 +73,16 @@ def own_addresses(view: View, id: str) -> Iterator[Wanted]:
     macs = dict.fromkeys([port.mac_address, *(pair.mac_address for pair in port.allowed_address_pairs)])
     for mac, address in dict.fromkeys([*pairs, *((mac, link_local(mac)) for mac in macs)]):
         fields: dict[f.Field, Value] = {f.IN_PORT: where.ofport, f.ETH_SRC: mac}
-        if one := single(address):
+        _, mask = parse(f.ADDRESS, address)
+        if mask is None:
             # All 128 bits: an IPv4 address is no IPv6 one.
-            fields[f.ADDRESS] = one
+            fields[f.ADDRESS] = address
         else:
             fields |= {f.ETH_TYPE: IPV6 if ":" in address else IPV4, **address_match(address)}
             if ":" not in address:
                 arp = Match({**fields, f.ETH_TYPE: ARP})
                 yield on_host(where.host), Flow(t.SPOOF, 20, arp, (Goto(t.TRACK),))
         yield on_host(where.host), Flow(t.SPOOF, 20, Match(fields), (Goto(t.TRACK),))
-
-
-def single(address: str) -> str:
-    """The one address of which this consists; empty: it is a prefix of several."""
-    one, slash, length = address.partition("/")
-    return one if not slash or int(length) == (128 if ":" in one else 32) else ""
 
 
 @lru_cache(maxsize=1 << 16)

@@ -6,6 +6,7 @@ import struct
 import msgspec
 
 from apps import headers as h
+from apps.guard import ADVERTISEMENT, SOLICITATION
 from apps.routing.pipeline import ARP, IPV4, IPV6
 
 BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
@@ -61,8 +62,7 @@ def _heard(data: bytes) -> Heard:
     if kind == IPV6:
         source6, target6 = ipaddress.IPv6Address(body[8:24]), ipaddress.IPv6Address(body[24:40])
         next_header, after = body[6], body[40:]
-        discovery = (h.icmpv6.ND_NEIGHBOR_SOLICIT, h.icmpv6.ND_NEIGHBOR_ADVERT)
-        if next_header == _ICMPV6 and after[0] in discovery:
+        if next_header == _ICMPV6 and after[0] in (SOLICITATION, ADVERTISEMENT):
             return Heard(
                 by, to, kind, str(source6), str(ipaddress.IPv6Address(after[8:24])), _told(after[24:]) or by, after[0]
             )  # fmt: skip

@@ -24,10 +24,12 @@ def stored_numbers(remote: str) -> dict[str, int]:
     async def read() -> dict[str, int]:
         store = Store([remote])
         await store.start()
-        groups, addresses = store.rows(SecurityGroup).values(), store.rows(AddressGroup).values()
-        numbers = {group.id: group.number for group in groups} | {group.id: group.number for group in addresses}
+        rows: list[SecurityGroup | AddressGroup] = [
+            *store.rows(SecurityGroup).values(),
+            *store.rows(AddressGroup).values(),
+        ]
         await store.close()
-        return numbers
+        return {row.id: row.number for row in rows}
 
     return asyncio.run(read())
 

@@ -58,6 +58,11 @@ class Cloud:
         self.control = self._control(Options(openflow=f"127.0.0.1:{openflow}", ovsdb=f"127.0.0.1:{ovsdb}"))
         await self.control.start()
 
+    async def adopted(self, count: int) -> None:
+        """Waits until so many bridges are there, all of them in step."""
+        bridges = self.control.switches.bridges
+        await self.until(lambda: len(bridges) == count and all(b.adopted for b in bridges.values()), "all is adopted")
+
     async def join(self, name: str, tunnel_ip: str = "172.31.0.1") -> Vswitch:
         """A switch that dials in, and is served when this returns."""
         switch = self.switches[name] = Vswitch()

@@ -158,8 +158,7 @@ async def test_a_restart_of_control_rewrites_no_flow(cloud: Cloud) -> None:
     before = {(h, b): await cloud.flows(h, b) for h in ("h1", "h2") for b in ("br-int", "br-tun")}
     facts = {port.id: (cloud.port(port.id).status, cloud.port(port.id).host_id) for port, _ in ports}
     await cloud.restart_control()
-    bridges = cloud.control.switches.bridges
-    await cloud.until(lambda: len(bridges) == 4 and all(b.adopted for b in bridges.values()), "all is adopted")
+    await cloud.adopted(4)
     assert {(h, b): await cloud.flows(h, b) for h, b in before} == before
     assert sum(bridge.written for bridge in cloud.control.switches.bridges.values()) == 0
     assert {port.id: (cloud.port(port.id).status, cloud.port(port.id).host_id) for port, _ in ports} == facts
@@ -183,8 +182,7 @@ async def test_a_restart_of_control_compiles_a_port_once(tmp_path: Path) -> None
         assert all(numbers.values())
         runs.clear()
         await cloud.restart_control()
-        bridges = cloud.control.switches.bridges
-        await cloud.until(lambda: len(bridges) == 2 and all(b.adopted for b in bridges.values()), "all is adopted")
+        await cloud.adopted(2)
         assert sorted(runs) == sorted(port.id for port in ports)
         # One that had another number meanwhile is found, and the store hears of it.
         again = ports[0]
@@ -220,9 +218,8 @@ async def test_switches_are_answered_while_control_starts(tmp_path: Path, monkey
         slow = 0.15
         await cloud.restart_control()
         assert len(cloud.control.switches._unclaimed) == 2, "both bridges have shaken hands"
-        bridges = cloud.control.switches.bridges
-        await cloud.until(lambda: len(bridges) == 2 and all(b.adopted for b in bridges.values()), "all is adopted")
-        assert sum(bridge.written for bridge in bridges.values()) == 0
+        await cloud.adopted(2)
+        assert sum(bridge.written for bridge in cloud.control.switches.bridges.values()) == 0
 
 
 async def test_a_refused_flow_shows_at_its_port_only(cloud: Cloud) -> None:
