@@ -88,12 +88,13 @@ class Host:
         self._daemon("ovs-vswitchd", self.socket, *userspace, f"--unixctl={self.directory}/vswitchd.ctl")
 
     def _daemon(self, name: str, *arguments: str) -> None:
-        """Returns when the daemon serves (``--detach``)."""
+        """Returns when the daemon serves (``--detach``). As urgent as ovs-ctl makes it: BFD tells others within 300 ms
+        that a switch which waits for the processor is dead."""
         folder = self.directory
         places = [f"{key}={folder}" for key in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")]
         files = [f"--pidfile={folder}/{name}.pid", f"--log-file={folder}/{name}.log"]
         common = ["-vconsole:off", "--detach", "--no-chdir"]
-        run(["env", *places, name, *arguments, *files, *common], namespace=self.namespace)
+        run(["nice", "-n", "-10", "env", *places, name, *arguments, *files, *common], namespace=self.namespace)
 
     def _address(self) -> None:
         """On br-phy's local port, which goes with its vswitchd."""
@@ -107,12 +108,13 @@ class Host:
     def crash(self, *daemons: str) -> None:
         """kill -9 of both daemons, or of those named."""
         pids = [self.pid(name) for name in daemons or DAEMONS]
+        if DATAPATH == "system" and len(pids) == len(DAEMONS):
+            # It stands for a host that dies, which takes its kernel along. Here that would go on with what it knows,
+            # and first: others must not learn from the daemons' death what comes a moment later.
+            self._cards("down")
         for pid in pids:
             process.send(pid, signal.SIGKILL)
         process.wait_gone(pids, 5.0)
-        if DATAPATH == "system" and len(pids) == len(DAEMONS):
-            # It stands for a host that dies, which takes its kernel along. Here that would go on with what it knows.
-            self._cards("down")
 
     def _cards(self, state: str) -> None:
         ip([f"link set {card} {state}" for card in ("eth-u", "eth-x")[: 1 + self.uplink]], self.namespace)
