@@ -18,15 +18,15 @@ def main() -> int:
     try:
         install()
         guest = Guest(Image(FOLDER), FOLDER / "share")
+        print(f"Linux {guest.image.version} in QEMU, {'with KVM' if guest.accelerated else 'emulated'}", flush=True)
+        patience = 1 if guest.accelerated else PATIENCE
+        options = ["-v", "-p", "no:cacheprovider", "-o", f"timeout={300 * patience}"]
+        pytest = [".venv/bin/python", "-m", "pytest", *options, *chosen]
+        began = time.monotonic()
+        status = guest.run(f"cd {ROOT} && LAB_DATAPATH=system LAB_PATIENCE={patience} {shlex.join(pytest)}\n", LIMIT)
     except RuntimeError as error:
         print(f"test-kernel: {error}", file=sys.stderr)
         return 2
-    print(f"Linux {guest.image.version} in QEMU, {'with KVM' if guest.accelerated else 'emulated'}", flush=True)
-    patience = 1 if guest.accelerated else PATIENCE
-    options = ["-v", "-p", "no:cacheprovider", "-o", f"timeout={300 * patience}"]
-    pytest = [".venv/bin/python", "-m", "pytest", *options, *chosen]
-    began = time.monotonic()
-    status = guest.run(f"cd {ROOT} && LAB_DATAPATH=system LAB_PATIENCE={patience} {shlex.join(pytest)}\n", LIMIT)
     print(f"{time.monotonic() - began:.0f} s, exit status {status}")
     return status
 

@@ -86,10 +86,11 @@ class Guest:
 
 
 def _qemu(image: Image, *words: str) -> list[str]:
-    line = " ".join(["console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable", *words])
+    # One that hangs ends, with its reason, after two minutes.
+    line = "console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=60 mitigations=off tsc=reliable"
     return [
         *("qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"),
-        *("-kernel", str(image.kernel), "-initrd", str(image.initramfs), "-append", line),
+        *("-kernel", str(image.kernel), "-initrd", str(image.initramfs), "-append", " ".join([line, *words])),
     ]
 
 

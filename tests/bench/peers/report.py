@@ -108,8 +108,8 @@ one security group whose members may talk to each other; all networks behind one
 external network. What computes is ovn-northd and ovn-controller on one side, control on the other; all
 processes are these and the databases, and the api. Until confirmed: `ovn-nbctl --wait=hv` (the command's own
 start is in it, some 10 ms), and from the REST request until the port, router port or floating IP is ACTIVE
-(for a rule, until its flow is seen on the switch). Medians of 5 changes of OVN and 20 of Tunbridge
-(of bursts: 1 and 5); CPU is their mean. Flows written: what the switch's own flow monitor tells.
+(for a rule, until its flow is seen on the switch). Medians of 5 changes of OVN and 20 of Tunbridge; CPU is
+their mean. Flows written: what the switch's own flow monitor tells.
 
 ![Control CPU of one change](benchmarks.svg)
 """
