@@ -189,6 +189,10 @@ class Host:
             for name, said in zip(sessions[::2], sessions[1::2], strict=True)
         }
 
+    def deaths_heard(self) -> int:
+        """How often a BFD session of its has ended, by its log: whether or not the other had died."""
+        return (self.directory / "ovs-vswitchd.log").read_text(errors="replace").count("BFD state change: up->down")
+
     def log_tail(self, daemon: str = "ovs-vswitchd", lines: int = 20) -> str:
         log = self.directory / f"{daemon}.log"
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

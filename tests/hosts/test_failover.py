@@ -4,7 +4,7 @@ Limits are generous, since a busy machine is slow; the figures are printed (``py
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,6 +24,7 @@ from tests.hosts.failover import (
 )
 from tests.hosts.outside import GATEWAY
 from tests.hosts.routed import GATEWAYS, Routed
+from tests.hosts.until import PATIENCE
 
 pytestmark = pytest.mark.timeout(240)
 SWITCH = "ovs-vswitchd"
@@ -51,6 +52,24 @@ def check(outages: dict[str, Outage], *, silence: float | None = None, lost: int
         assert lost is None or outage.lost <= lost, (way, outage)
 
 
+FALSE_ALARM = 50
+"""Pings that one may cost: half a second."""
+
+
+def check_calm(routed: Routed, what: str, does: Callable[[], dict[str, Outage]], *, lost: int) -> None:
+    """Nobody dies meanwhile, so nothing is handed over. In an emulated machine only, a vswitchd that lives waits 0.3 s
+    for the processor now and then; that its peers take it for dead is right, and each time is counted."""
+
+    def heard() -> int:
+        return sum(host.deaths_heard() for host in routed.lab.hosts.values())
+
+    before = heard()
+    outages = shown(what, does())
+    alarms = heard() - before
+    print(f"{what}: {alarms} false alarms of BFD")
+    check(outages, lost=lost + alarms * FALSE_ALARM if PATIENCE > 1 else lost)
+
+
 ON_ITS_WAY = 1
 """Pings that a returning gateway may cost on a busy machine: the answer to what the other had translated. On a quiet
 one it is none (`make bench`)."""
@@ -61,9 +80,8 @@ def test_gateway_dies_and_comes_back(routed: Routed, daemons: tuple[str, ...]) -
     active = routed.active()
     dead = shown(f"{'switch' if len(daemons) == 1 else 'host'} killed", kill(routed, active, *daemons))
     assert routed.carriers() == {next(name for name in GATEWAYS if name != active)}
-    back = shown("back", bring_back(routed, active))
+    check_calm(routed, "back", lambda: bring_back(routed, active), lost=ON_ITS_WAY)
     check(dead, silence=2.0)
-    check(back, lost=ON_ITS_WAY)
 
 
 def test_gateway_dies_while_nobody_is_in_control(routed: Routed) -> None:
@@ -73,12 +91,10 @@ def test_gateway_dies_while_nobody_is_in_control(routed: Routed) -> None:
     with without_control(routed):
         dead = shown("switch killed, no control", kill(routed, active, SWITCH, ways=(SNAT, FLOATING_OUT)))
         assert routed.carriers() == {other}
-        empty = shown("back without flows", bring_back_without_control(routed, active))
+        check_calm(routed, "back without flows", lambda: bring_back_without_control(routed, active), lost=0)
         assert routed.carriers() == {other}
-    back = shown("back, with its flows", bring_back(routed, active))
+    check_calm(routed, "back, with its flows", lambda: bring_back(routed, active), lost=ON_ITS_WAY)
     check(dead, silence=3.0)
-    check(empty, lost=0)
-    check(back, lost=ON_ITS_WAY)
 
 
 def test_floating_ip_that_only_receives_is_found_again(routed: Routed) -> None:
@@ -94,14 +110,14 @@ def test_floating_ip_that_only_receives_is_found_again(routed: Routed) -> None:
         # One host answers for it, not every one that is left.
         assert len(routed.inet.arp(routed.floating["a2"], sender=GATEWAY)) == 1
     check(dead, silence=6.0)
-    check(shown("back", bring_back(routed, active)), lost=ON_ITS_WAY)
+    check_calm(routed, "back", lambda: bring_back(routed, active), lost=ON_ITS_WAY)
 
 
 def test_other_gateway_dies(routed: Routed) -> None:
     """Which carries nothing."""
     (other,) = set(GATEWAYS) - {routed.active()}
     check(shown("standby killed", kill(routed, other, *BOTH)), lost=0)
-    check(shown("standby back", watch(routed, GATEWAY_WAYS, routed.repair)), lost=0)
+    check_calm(routed, "standby back", lambda: watch(routed, GATEWAY_WAYS, routed.repair), lost=0)
 
 
 def test_both_gateways_die_and_one_comes_back(routed: Routed) -> None:
@@ -131,4 +147,4 @@ def test_machine_with_a_floating_ip_moves(routed: Routed) -> None:
 
 
 def test_killed_control_loses_no_packet(routed: Routed) -> None:
-    check(shown("control killed and back", restart_control(routed)), lost=0)
+    check_calm(routed, "control killed and back", lambda: restart_control(routed), lost=0)
