@@ -70,9 +70,9 @@ def check_calm(routed: Routed, what: str, does: Callable[[], dict[str, Outage]],
     check(outages, lost=lost + alarms * FALSE_ALARM if PATIENCE > 1 else lost)
 
 
-ON_ITS_WAY = 1
-"""Pings that a returning gateway may cost on a busy machine: the answer to what the other had translated. On a quiet
-one it is none (`make bench`)."""
+ON_ITS_WAY = int(PATIENCE)
+"""Pings that a returning gateway may cost on a busy machine: answers to what the other had translated, more where they
+take longer. On a quiet one it is none (`make bench`)."""
 
 
 @pytest.mark.parametrize("daemons", [(SWITCH,), BOTH], ids=("switch", "host"))
