@@ -109,8 +109,8 @@ class Host:
         """kill -9 of both daemons, or of those named."""
         pids = [self.pid(name) for name in daemons or DAEMONS]
         if DATAPATH == "system" and len(pids) == len(DAEMONS):
-            # It stands for a host that dies, which takes its kernel along. Here that would go on with what it knows,
-            # and first: others must not learn from the daemons' death what comes a moment later.
+            # It stands for a host that dies, which takes its kernel along. Here that would go on with what it knows.
+            # The cards are first, or others would learn of a death by BFD before anything is lost.
             self._cards("down")
         for pid in pids:
             process.send(pid, signal.SIGKILL)
@@ -191,11 +191,13 @@ class Host:
 
     def deaths_heard(self) -> int:
         """How often a BFD session of its has ended, by its log: whether or not the other had died."""
-        return (self.directory / "ovs-vswitchd.log").read_text(errors="replace").count("BFD state change: up->down")
+        return self._log("ovs-vswitchd").count("BFD state change: up->down")
 
     def log_tail(self, daemon: str = "ovs-vswitchd", lines: int = 20) -> str:
-        log = self.directory / f"{daemon}.log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self._log(daemon).splitlines()[-lines:])
+
+    def _log(self, daemon: str) -> str:
+        return (self.directory / f"{daemon}.log").read_text(errors="replace")
 
 
 class InstalledFlow:

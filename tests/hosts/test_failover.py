@@ -80,8 +80,8 @@ def test_gateway_dies_and_comes_back(routed: Routed, daemons: tuple[str, ...]) -
     active = routed.active()
     dead = shown(f"{'switch' if len(daemons) == 1 else 'host'} killed", kill(routed, active, *daemons))
     assert routed.carriers() == {next(name for name in GATEWAYS if name != active)}
-    check_calm(routed, "back", lambda: bring_back(routed, active), lost=ON_ITS_WAY)
     check(dead, silence=2.0)
+    check_calm(routed, "back", lambda: bring_back(routed, active), lost=ON_ITS_WAY)
 
 
 def test_gateway_dies_while_nobody_is_in_control(routed: Routed) -> None:
@@ -91,10 +91,10 @@ def test_gateway_dies_while_nobody_is_in_control(routed: Routed) -> None:
     with without_control(routed):
         dead = shown("switch killed, no control", kill(routed, active, SWITCH, ways=(SNAT, FLOATING_OUT)))
         assert routed.carriers() == {other}
+        check(dead, silence=3.0)
         check_calm(routed, "back without flows", lambda: bring_back_without_control(routed, active), lost=0)
         assert routed.carriers() == {other}
     check_calm(routed, "back, with its flows", lambda: bring_back(routed, active), lost=ON_ITS_WAY)
-    check(dead, silence=3.0)
 
 
 def test_floating_ip_that_only_receives_is_found_again(routed: Routed) -> None:

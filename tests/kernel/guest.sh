@@ -24,6 +24,7 @@ done
 echo 1048576 >/proc/sys/net/netfilter/nf_conntrack_max
 # Who wants times of arrival (each ping does) makes the kernel rewrite its receive path while the other processor runs
 # it, and QEMU 7.2 may then run what was there in between for ever. While this socket is open nobody is the first.
+# 29 is SO_TIMESTAMP, which Python has no name for.
 python3 -c 'import signal, socket as s; a = s.socket(type=s.SOCK_DGRAM); a.setsockopt(s.SOL_SOCKET, 29, 1); signal.pause()' &
 echo "kernel $(uname -r) is up after $(cut -d' ' -f1 /proc/uptime) s"
 setsid sh /run/share/command >/run/share/output 2>&1 </dev/null
